@@ -1,0 +1,226 @@
+//! The connected clients: what `CLIENT LIST`, `stats conns` and `MONITOR` know of them, and the
+//! mailbox through which one connection reaches another, on whatever worker it lives.
+
+use crate::clock::Millis;
+use dashmap::DashMap;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::task::Waker;
+
+/// Which listener a client came through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wire {
+    Resp,
+    Memcached,
+}
+
+/// What the client told us or chose; changes rarely, read by introspection.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    pub name: String,
+    pub lib_name: String,
+    pub lib_ver: String,
+    pub user: String,
+}
+
+/// One connection as others see it. Its own task alone writes the atomics.
+#[derive(Debug)]
+pub struct Client {
+    pub id: u64,
+    pub wire: Wire,
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i32,
+    pub unix: bool,
+    pub worker: usize,
+    pub created: Millis,
+    pub last_active: AtomicU64,
+    pub profile: Mutex<Profile>,
+    /// Name of the last command, lower-case (an index would tie this to the command table).
+    pub last_command: Mutex<&'static str>,
+    pub db: AtomicU32,
+    pub resp: AtomicU8,
+    pub in_multi: AtomicBool,
+    /// Queued commands while in MULTI.
+    pub queued: AtomicU32,
+    pub watching: AtomicU32,
+    pub monitor: AtomicBool,
+    pub no_evict: AtomicBool,
+    pub no_touch: AtomicBool,
+    /// The client waits inside a command (`CLIENT UNBLOCK` may end that).
+    pub blocked: AtomicBool,
+    /// Bytes of unfinished requests, and of replies not yet sent.
+    pub query_bytes: AtomicU64,
+    pub output_bytes: AtomicU64,
+    pub commands: AtomicU64,
+    pub net_in: AtomicU64,
+    pub net_out: AtomicU64,
+    mailbox: Mutex<Mailbox>,
+    /// Set whenever the mailbox holds something: the connection looks at this alone.
+    attention: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Mailbox {
+    mail: Mail,
+    waker: Option<Waker>,
+}
+
+/// What others want of a connection.
+#[derive(Debug, Default)]
+pub struct Mail {
+    /// Bytes to send as they are: MONITOR lines, pub/sub messages.
+    pub push: Vec<u8>,
+    pub close: bool,
+    pub unblock: Option<Unblock>,
+}
+
+/// How `CLIENT UNBLOCK` ends a wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unblock {
+    Timeout,
+    Error,
+}
+
+impl Client {
+    /// Has mail come since the last `take_mail`? One relaxed load.
+    #[inline]
+    pub fn wants_attention(&self) -> bool {
+        self.attention.load(Ordering::Acquire)
+    }
+
+    pub fn take_mail(&self) -> Mail {
+        let mut mailbox = self.mailbox.lock();
+        self.attention.store(false, Ordering::Release);
+        std::mem::take(&mut mailbox.mail)
+    }
+
+    /// The connection's task leaves its waker once, at its start.
+    pub fn set_waker(&self, waker: Waker) {
+        self.mailbox.lock().waker = Some(waker);
+    }
+
+    fn post(&self, change: impl FnOnce(&mut Mail)) {
+        let mut mailbox = self.mailbox.lock();
+        change(&mut mailbox.mail);
+        self.attention.store(true, Ordering::Release);
+        if let Some(waker) = &mailbox.waker {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Sends bytes as they are. A client that does not read them and lets more than `limit` bytes
+    /// pile up is closed (0: no limit).
+    pub fn push(&self, bytes: &[u8], limit: usize) {
+        self.post(|mail| {
+            if limit != 0 && mail.push.len() + bytes.len() > limit {
+                mail.push = Vec::new();
+                mail.close = true;
+            } else if !mail.close {
+                mail.push.extend_from_slice(bytes);
+            }
+        });
+    }
+
+    pub fn close(&self) {
+        self.post(|mail| mail.close = true);
+    }
+
+    pub fn unblock(&self, how: Unblock) {
+        self.post(|mail| mail.unblock = Some(how));
+    }
+
+    /// Wakes the connection's task without any mail, so that it looks at shared state again.
+    pub fn nudge(&self) {
+        self.post(|_| ());
+    }
+}
+
+/// What a new connection is known by.
+#[derive(Debug)]
+pub struct Arrival {
+    pub wire: Wire,
+    pub addr: String,
+    pub laddr: String,
+    pub fd: i32,
+    pub unix: bool,
+    pub worker: usize,
+    pub now: Millis,
+}
+
+/// All connected clients by id. `dashmap` guards are held for one access at a time.
+#[derive(Debug, Default)]
+pub struct Clients {
+    by_id: DashMap<u64, Arc<Client>>,
+    last_id: AtomicU64,
+    /// How many clients are in MONITOR mode: dispatch looks at this alone.
+    pub monitors: AtomicU32,
+    /// Until when `CLIENT PAUSE` holds commands back, in Unix milliseconds; 0: not paused.
+    pub paused_until: AtomicU64,
+    /// A pause of writes only.
+    pub pause_writes_only: AtomicBool,
+}
+
+impl Clients {
+    pub fn register(&self, arrival: Arrival) -> Arc<Client> {
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let client = Arc::new(Client {
+            id,
+            wire: arrival.wire,
+            addr: arrival.addr,
+            laddr: arrival.laddr,
+            fd: arrival.fd,
+            unix: arrival.unix,
+            worker: arrival.worker,
+            created: arrival.now,
+            last_active: AtomicU64::new(arrival.now.0),
+            profile: Mutex::new(Profile { user: "default".into(), ..Profile::default() }),
+            last_command: Mutex::new("NULL"),
+            db: AtomicU32::new(0),
+            resp: AtomicU8::new(2),
+            in_multi: AtomicBool::new(false),
+            queued: AtomicU32::new(0),
+            watching: AtomicU32::new(0),
+            monitor: AtomicBool::new(false),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            blocked: AtomicBool::new(false),
+            query_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            net_in: AtomicU64::new(0),
+            net_out: AtomicU64::new(0),
+            mailbox: Mutex::default(),
+            attention: AtomicBool::new(false),
+        });
+        self.by_id.insert(id, client.clone());
+        client
+    }
+
+    pub fn forget(&self, client: &Client) {
+        if client.monitor.load(Ordering::Relaxed) {
+            self.monitors.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.by_id.remove(&client.id);
+    }
+
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.get(&id).map(|client| client.clone())
+    }
+
+    /// All clients, oldest first; a copy, so nothing is locked while the caller works.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        let mut clients: Vec<_> = self.by_id.iter().map(|client| client.clone()).collect();
+        clients.sort_unstable_by_key(|client| client.id);
+        clients
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}

@@ -1,0 +1,199 @@
+//! The output buffer of a connection: small replies are copied behind each other, large values
+//! travel as handles and are written to the socket without a copy.
+
+use bytes::Bytes;
+use std::io::IoSlice;
+
+/// Values of at least this many bytes are worth a handle of their own in a vectored write.
+const SHARE_AT: usize = 16 * 1024;
+
+/// Bytes to send, in order: `text` with `shared` pieces spliced in at their positions.
+#[derive(Debug, Default)]
+pub struct Out {
+    text: Vec<u8>,
+    /// (position in `text` before which the piece goes, the piece), positions ascending.
+    shared: Vec<(usize, Bytes)>,
+    shared_bytes: usize,
+}
+
+/// A place to cut back to, when a command fails after it began to answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    text: usize,
+    shared: usize,
+}
+
+impl Out {
+    pub fn new() -> Out {
+        Out::default()
+    }
+
+    #[inline]
+    pub fn put(&mut self, bytes: &[u8]) {
+        self.text.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    pub fn put_u8(&mut self, byte: u8) {
+        self.text.push(byte);
+    }
+
+    /// Decimal digits of `n`.
+    #[inline]
+    pub fn put_int(&mut self, n: impl itoa::Integer) {
+        self.text
+            .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+    }
+
+    /// Appends a value without copying it when it is large.
+    pub fn put_shared(&mut self, value: &Bytes) {
+        if value.len() < SHARE_AT {
+            self.put(value);
+        } else {
+            self.shared_bytes += value.len();
+            self.shared.push((self.text.len(), value.clone()));
+        }
+    }
+
+    /// Bytes not yet sent.
+    pub fn len(&self) -> usize {
+        self.text.len() + self.shared_bytes
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.shared.is_empty()
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark { text: self.text.len(), shared: self.shared.len() }
+    }
+
+    /// Drops everything put since `mark`.
+    pub fn cut_to(&mut self, mark: Mark) {
+        self.text.truncate(mark.text);
+        for (_, piece) in self.shared.drain(mark.shared..) {
+            self.shared_bytes -= piece.len();
+        }
+    }
+
+    /// The plain bytes since `mark`, for callers that know no large value was put (scripts, MONITOR).
+    pub fn text_since(&self, mark: Mark) -> &[u8] {
+        &self.text[mark.text..]
+    }
+
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.shared.clear();
+        self.shared_bytes = 0;
+    }
+
+    /// The text when no piece is shared: the common case, one plain write.
+    pub fn as_plain(&self) -> Option<&[u8]> {
+        self.shared.is_empty().then_some(&self.text[..])
+    }
+
+    /// Fills `slices` with what comes first; for a vectored write.
+    pub fn slices<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>, most: usize) {
+        let mut from = 0;
+        for (at, piece) in &self.shared {
+            if slices.len() + 2 > most {
+                return;
+            }
+            if *at > from {
+                slices.push(IoSlice::new(&self.text[from..*at]));
+            }
+            slices.push(IoSlice::new(piece));
+            from = *at;
+        }
+        if from < self.text.len() {
+            slices.push(IoSlice::new(&self.text[from..]));
+        }
+    }
+
+    /// Drops the first `n` bytes: they are sent. Costs a move of what remains.
+    pub fn advance(&mut self, mut n: usize) {
+        let mut text_sent = 0;
+        let mut pieces_sent = 0;
+        for (at, piece) in &mut self.shared {
+            let text = *at - text_sent;
+            if n < text {
+                break;
+            }
+            n -= text;
+            text_sent = *at;
+            if n < piece.len() {
+                let rest = piece.split_off(n);
+                *piece = rest;
+                self.shared_bytes -= n;
+                n = 0;
+                break;
+            }
+            n -= piece.len();
+            self.shared_bytes -= piece.len();
+            pieces_sent += 1;
+        }
+        text_sent += n;
+        self.shared.drain(..pieces_sent);
+        self.text.drain(..text_sent);
+        for (at, _) in &mut self.shared {
+            *at -= text_sent.min(*at);
+        }
+    }
+
+    /// Room kept between batches is bounded, so that an idle connection holds little.
+    pub fn shrink(&mut self, keep: usize) {
+        if self.text.capacity() > keep && self.text.len() < keep {
+            self.text.shrink_to(keep);
+        }
+    }
+
+    /// Everything in one vector; for tests and the mailbox.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut slices = Vec::new();
+        self.slices(&mut slices, usize::MAX);
+        slices.iter().flat_map(|slice| slice.iter().copied()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> (Out, Vec<u8>) {
+        let mut out = Out::new();
+        out.put(b"head ");
+        out.put_shared(&Bytes::from(vec![b'a'; SHARE_AT]));
+        out.put_shared(&Bytes::from(vec![b'b'; SHARE_AT + 1]));
+        out.put(b" tail ");
+        out.put_int(42);
+        let all = out.to_vec();
+        (out, all)
+    }
+
+    #[test]
+    fn advancing_by_any_steps_sends_the_same_bytes() {
+        for step in [1, 4, 5, 6, 1000, SHARE_AT, SHARE_AT + 5, 40_000, 100_000] {
+            let (mut out, all) = sample();
+            let mut sent = Vec::new();
+            while !out.is_empty() {
+                let rest = out.to_vec();
+                let n = step.min(rest.len());
+                sent.extend_from_slice(&rest[..n]);
+                out.advance(n);
+                assert_eq!(out.len(), rest.len() - n, "step {step}");
+            }
+            assert_eq!(sent, all, "step {step}");
+        }
+    }
+
+    #[test]
+    fn cutting_back_to_a_mark_restores_the_buffer() {
+        let (mut out, all) = sample();
+        let mark = out.mark();
+        out.put(b"more");
+        out.put_shared(&Bytes::from(vec![b'c'; SHARE_AT]));
+        out.cut_to(mark);
+        assert_eq!(out.to_vec(), all);
+        assert_eq!(out.len(), all.len());
+    }
+}
