@@ -1,0 +1,386 @@
+//! One memcached connection: which bytes are requests, and what it is in the middle of.
+
+use super::admin::Then;
+use super::decode::{self, Admin, Block, Line, Meta, Refused, Request, Retrieval, Scratch, Storage};
+use super::dump::Dump;
+use super::error::Refusal;
+use super::state::State;
+use super::words::Args;
+use super::{DATABASE, admin, auth, classic, encode, meta, writes};
+use crate::clients::Client;
+use crate::clock::Millis;
+use crate::config::Param;
+use crate::daemon::{Context, Daemon};
+use crate::observe::{Counter, Counters};
+use crate::store::Db;
+use crate::wire::{FLUSH_AT, Next, Out, Progress};
+use std::sync::Arc;
+
+/// A connection's state between two calls of [`Session::feed`].
+pub struct Session {
+    client: Arc<Client>,
+    midst: Midst,
+    /// The first byte has come; it tells the text protocol from the binary one.
+    started: bool,
+    /// Always true when no password is required.
+    authenticated: bool,
+}
+
+/// What a connection is in the middle of.
+enum Midst {
+    /// Nothing: a request comes next.
+    Between,
+    /// A retrieval line whose first keys are answered.
+    Keys(Retrieval),
+    /// A line whose rest counts for nothing. `END` may be owed for it.
+    RestOfLine { owes_end: bool },
+    /// A refused data block, of which so much is still to come.
+    Block { left: usize },
+    /// A dump of all keys, a piece at a time.
+    Dump(Dump),
+    /// `watch`: log lines go out, and what comes in is not read.
+    Watching,
+}
+
+/// How far one step came: bytes used, and whether it ends the turn.
+pub(super) struct Step {
+    pub used: usize,
+    pub next: Option<Next>,
+}
+
+impl Step {
+    pub(super) fn used(used: usize) -> Step {
+        Step { used, next: None }
+    }
+
+    pub(super) fn stop(used: usize, next: Next) -> Step {
+        Step { used, next: Some(next) }
+    }
+
+    fn read(at_least: usize) -> Step {
+        Step::stop(0, Next::Read { at_least })
+    }
+}
+
+/// What the commands of one call of `feed` work with.
+pub(super) struct Turn<'t> {
+    pub daemon: &'t Daemon,
+    pub state: &'t State,
+    pub counters: &'t Counters,
+    pub now: Millis,
+    /// The connection's descriptor, for `watch`.
+    pub fd: i32,
+    pub db: Db<'t>,
+    pub out: &'t mut Out,
+    /// `stats detail` is on.
+    pub detail: bool,
+    /// What some `watch` wants to hear of; bits of `watch`.
+    pub watched: u32,
+    /// Longest value, in bytes.
+    pub max_item: usize,
+}
+
+impl Session {
+    pub fn new(client: Arc<Client>) -> Session {
+        Session { client, midst: Midst::Between, started: false, authenticated: false }
+    }
+
+    /// Executes the complete requests at the start of `input`. After `Next::Flush` it is called again
+    /// even when no input is left: a dump goes on by itself.
+    pub fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
+        let daemon = context.daemon;
+        let state = &daemon.memcached;
+        state.schedule.run(&daemon.store, context.now);
+        let mut turn = Turn {
+            daemon,
+            state,
+            counters: context.counters,
+            now: context.now,
+            fd: self.client.fd,
+            db: daemon.store.db(DATABASE, context.now),
+            out,
+            detail: state.prefixes.is_on(),
+            watched: state.watchers.wanted(),
+            max_item: daemon.config.size(Param::MaxItemSize),
+        };
+        let mut scratch: Scratch = [0; decode::MAX_KEY];
+        let mut consumed = 0;
+        loop {
+            if turn.out.len() >= FLUSH_AT {
+                return Progress { consumed, next: Next::Flush };
+            }
+            let step = self.step(&mut turn, &mut scratch, &input[consumed..]);
+            consumed += step.used;
+            if let Some(next) = step.next {
+                return Progress { consumed, next };
+            }
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, turn: &mut Turn<'_>, scratch: &mut Scratch, rest: &[u8]) -> Step {
+        if rest.is_empty() && !matches!(self.midst, Midst::Dump(_)) {
+            return Step::read(0);
+        }
+        match &mut self.midst {
+            Midst::Between => self.next_line(turn, scratch, rest),
+            &mut Midst::Keys(how) => self.more_keys(turn, how, rest),
+            &mut Midst::RestOfLine { owes_end } => self.rest_of_line(turn, owes_end, rest),
+            Midst::Block { left } => {
+                let used = rest.len().min(*left);
+                *left -= used;
+                if *left == 0 {
+                    self.midst = Midst::Between;
+                }
+                Step::used(used)
+            }
+            Midst::Dump(dump) => {
+                if dump.step(turn) {
+                    self.midst = Midst::Between;
+                }
+                Step::used(0)
+            }
+            Midst::Watching => Step::used(rest.len()),
+        }
+    }
+
+    fn next_line(&mut self, turn: &mut Turn<'_>, scratch: &mut Scratch, rest: &[u8]) -> Step {
+        if !self.started {
+            self.started = true;
+            self.authenticated = !auth::is_required(turn);
+            // The binary protocol would be chosen here.
+            if rest[0] == 0x80 {
+                encode::refusal(turn.out, Refusal::Unknown);
+                return Step::stop(rest.len(), Next::Close);
+            }
+        }
+        if !self.authenticated {
+            return auth::step(turn, &mut self.authenticated, rest);
+        }
+        match decode::line(rest) {
+            Line::Whole { text, used } => self.execute(turn, scratch, text, used, &rest[used..]),
+            Line::Open => Step::read(0),
+            Line::OpenGet => {
+                let (how, start) = decode::open_get(rest);
+                turn.counters.add(Counter::Commands, 1);
+                self.midst = Midst::Keys(how);
+                Step::used(start)
+            }
+            Line::TooLong => Step::stop(rest.len(), Next::Close),
+        }
+    }
+
+    /// Executes one line. It takes `line` bytes of the input, and `after` follows it.
+    #[inline]
+    fn execute(&mut self, turn: &mut Turn<'_>, scratch: &mut Scratch, text: &[u8], line: usize, after: &[u8]) -> Step {
+        match decode::request(text, scratch) {
+            Ok(Request::Get { how, keys }) => {
+                turn.counters.add(Counter::Commands, 1);
+                return self.keys(turn, how, keys, text, line);
+            }
+            Ok(Request::Store(storage)) => return self.store(turn, &storage, line, after),
+            Ok(Request::MetaSet(meta, length)) => return self.meta_set(turn, &meta, length, line, after),
+            Ok(Request::Quit) => return Step::stop(line, Next::Close),
+            Ok(request) => {
+                turn.counters.add(Counter::Commands, 1);
+                self.plain(turn, request);
+            }
+            Err(refused) => {
+                turn.counters.add(Counter::Commands, 1);
+                self.refuse(turn, &refused);
+            }
+        }
+        Step::used(line)
+    }
+
+    /// Requests that are one line and are answered at once.
+    fn plain(&mut self, turn: &mut Turn<'_>, request: Request<'_>) {
+        let mark = turn.out.mark();
+        let noreply = match request {
+            Request::MetaGet(meta) => {
+                meta::get(turn, &meta);
+                false
+            }
+            Request::MetaDelete(meta) => {
+                meta::delete(turn, &meta);
+                false
+            }
+            Request::MetaArithmetic(meta) => {
+                meta::arithmetic(turn, &meta);
+                false
+            }
+            Request::MetaNoop => {
+                turn.out.put(b"MN\r\n");
+                false
+            }
+            Request::MetaDebug { key, is_base64 } => {
+                meta::debug(turn, key, is_base64);
+                false
+            }
+            Request::Arithmetic { key, direction, delta, noreply } => {
+                classic::arithmetic(turn, key, direction, delta);
+                noreply
+            }
+            Request::Delete { key, noreply } => {
+                classic::delete(turn, key);
+                noreply
+            }
+            Request::Touch { key, exptime, noreply } => {
+                classic::touch(turn, key, exptime);
+                noreply
+            }
+            Request::FlushAll { delay, noreply } => {
+                classic::flush_all(turn, delay);
+                noreply
+            }
+            Request::Version => {
+                encode::line(turn.out, &format!("VERSION {}", super::PROTOCOL_VERSION));
+                false
+            }
+            Request::Admin(what, args) => {
+                self.admin(turn, what, &args);
+                admin::heeds_noreply(what, &args) && args.is_noreply()
+            }
+            Request::Get { .. } | Request::Store(_) | Request::MetaSet(..) | Request::Quit => {
+                unreachable!("`execute` keeps these to itself")
+            }
+        };
+        if noreply {
+            turn.out.cut_to(mark);
+        }
+    }
+
+    fn admin(&mut self, turn: &mut Turn<'_>, what: Admin, args: &Args<'_>) {
+        match admin::run(turn, &self.client, what, args) {
+            Ok(Then::Go) => (),
+            Ok(Then::Dump(dump)) => self.midst = Midst::Dump(dump),
+            Ok(Then::Watch) => self.midst = Midst::Watching,
+            Err(why) => encode::refusal(turn.out, why),
+        }
+    }
+
+    fn refuse(&mut self, turn: &mut Turn<'_>, refused: &Refused) {
+        if !refused.noreply {
+            encode::refusal(turn.out, refused.why);
+        }
+        if refused.swallow > 0 {
+            self.midst = Midst::Block { left: refused.swallow };
+        }
+    }
+
+    /// A retrieval line that is there as a whole; `keys` is the end of `text`.
+    #[inline]
+    fn keys(&mut self, turn: &mut Turn<'_>, how: Retrieval, keys: &[u8], text: &[u8], line: usize) -> Step {
+        let mark = turn.out.mark();
+        match classic::get(turn, how, keys, true) {
+            classic::Keys::Done => turn.out.put(b"END\r\n"),
+            classic::Keys::TooLong => {
+                turn.out.cut_to(mark);
+                encode::refusal(turn.out, Refusal::BadFormat);
+            }
+            // The line's ending stays, so that the rest is a line too.
+            classic::Keys::Full { left } | classic::Keys::Partial { left } => {
+                self.midst = Midst::Keys(how);
+                return Step::used(text.len() - left);
+            }
+        }
+        Step::used(line)
+    }
+
+    /// Goes on with a retrieval line, whose end may not have come yet.
+    ///
+    /// Differs: where memcached takes back everything at a key that is too long, values that are
+    /// already sent stay sent.
+    fn more_keys(&mut self, turn: &mut Turn<'_>, how: Retrieval, rest: &[u8]) -> Step {
+        let end = memchr::memchr(b'\n', rest);
+        let text = end.map_or(rest, |end| &rest[..end]);
+        let text = if end.is_some() { text.strip_suffix(b"\r").unwrap_or(text) } else { text };
+        let nul = memchr::memchr(0, text);
+        let text = nul.map_or(text, |nul| &text[..nul]);
+        let is_whole = end.is_some() || nul.is_some();
+        let owes_end = match classic::get(turn, how, text, is_whole) {
+            classic::Keys::Full { left } => return Step::used(text.len() - left),
+            classic::Keys::Partial { left } => {
+                return Step::stop(text.len() - left, Next::Read { at_least: 0 });
+            }
+            classic::Keys::Done => true,
+            classic::Keys::TooLong => {
+                encode::refusal(turn.out, Refusal::BadFormat);
+                false
+            }
+        };
+        self.rest_of_line(turn, owes_end, rest)
+    }
+
+    fn rest_of_line(&mut self, turn: &mut Turn<'_>, owes_end: bool, rest: &[u8]) -> Step {
+        let Some(end) = memchr::memchr(b'\n', rest) else {
+            self.midst = Midst::RestOfLine { owes_end };
+            return Step::used(rest.len());
+        };
+        if owes_end {
+            turn.out.put(b"END\r\n");
+        }
+        self.midst = Midst::Between;
+        Step::used(end + 1)
+    }
+
+    /// Cuts the data block off the input. `line` bytes come before it.
+    #[inline]
+    fn store(&mut self, turn: &mut Turn<'_>, storage: &Storage<'_>, line: usize, after: &[u8]) -> Step {
+        let length = storage.length;
+        if length > turn.max_item {
+            turn.counters.add(Counter::Commands, 1);
+            classic::too_large(turn, storage);
+            self.refuse(turn, &Refused { why: Refusal::TooLarge, noreply: storage.noreply, swallow: length + 2 });
+            return Step::used(line);
+        }
+        let data = match decode::block(after, length) {
+            Block::Missing(bytes) => return Step::read(bytes),
+            Block::Whole(data) => Some(data),
+            Block::Bad => None,
+        };
+        turn.counters.add(Counter::Commands, 1);
+        turn.counters.add(Counter::CmdSet, 1);
+        let mark = turn.out.mark();
+        match data {
+            Some(data) => classic::store(turn, storage, data),
+            None => encode::refusal(turn.out, Refusal::BadChunk),
+        }
+        if storage.noreply {
+            turn.out.cut_to(mark);
+        }
+        Step::used(line + length + 2)
+    }
+
+    fn meta_set(&mut self, turn: &mut Turn<'_>, meta: &Meta<'_>, length: usize, line: usize, after: &[u8]) -> Step {
+        let refuse = |why| Refused { why, noreply: false, swallow: length + 2 };
+        let mode = match meta::set_mode(meta) {
+            Ok(_) if length > turn.max_item => {
+                turn.counters.add(Counter::StoreTooLarge, 1);
+                writes::drop_old(turn, meta.key);
+                Err(Refusal::TooLarge)
+            }
+            mode => mode,
+        };
+        let mode = match mode {
+            Ok(mode) => mode,
+            Err(why) => {
+                turn.counters.add(Counter::Commands, 1);
+                self.refuse(turn, &refuse(why));
+                return Step::used(line);
+            }
+        };
+        let data = match decode::block(after, length) {
+            Block::Missing(bytes) => return Step::read(bytes),
+            Block::Whole(data) => Some(data),
+            Block::Bad => None,
+        };
+        turn.counters.add(Counter::Commands, 1);
+        turn.counters.add(Counter::CmdSet, 1);
+        match data {
+            Some(data) => meta::set(turn, meta, mode, data),
+            None => encode::refusal(turn.out, Refusal::BadChunk),
+        }
+        Step::used(line + length + 2)
+    }
+}

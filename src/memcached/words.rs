@@ -1,0 +1,137 @@
+//! The words of a line and the numbers in them, as memcached 1.6 reads both: only a space separates
+//! words, a NUL ends the line early, and numbers follow C's `strtol` family.
+
+/// Words of a line that are looked at; `get` alone has no limit.
+pub(super) const MAX_WORDS: usize = 23;
+
+/// The words of a line, from left to right.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Words<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Words<'a> {
+    pub(super) fn new(text: &'a [u8]) -> Words<'a> {
+        Words { rest: text }
+    }
+
+    /// The bytes not yet looked at.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
+
+    #[inline]
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let text = self.rest;
+        let mut start = 0;
+        while text.get(start) == Some(&b' ') {
+            start += 1;
+        }
+        let mut end = start;
+        while let Some(&byte) = text.get(end) {
+            // One comparison a byte for ordinary ones; tabs and the like are part of a word.
+            if byte <= b' ' && (byte == b' ' || byte == 0) {
+                break;
+            }
+            end += 1;
+        }
+        // A NUL ends the line.
+        self.rest = if text.get(end) == Some(&0) { &[] } else { &text[end..] };
+        (end > start).then(|| &text[start..end])
+    }
+}
+
+/// The first `MAX_WORDS` words, for commands that look at their count.
+#[derive(Debug)]
+pub(super) struct Args<'a> {
+    words: [&'a [u8]; MAX_WORDS],
+    len: usize,
+}
+
+impl<'a> Args<'a> {
+    /// All words of a line, its verb included.
+    pub(super) fn of(text: &'a [u8]) -> Args<'a> {
+        let mut args = Args { words: [b""; MAX_WORDS], len: 0 };
+        for word in Words::new(text).take(MAX_WORDS) {
+            args.words[args.len] = word;
+            args.len += 1;
+        }
+        args
+    }
+
+    /// How many words there are; the verb counts.
+    pub(super) fn count(&self) -> usize {
+        self.len
+    }
+
+    /// Word `i`, 0 being the verb; empty when there is none.
+    pub(super) fn at(&self, i: usize) -> &'a [u8] {
+        self.words.get(i).copied().unwrap_or_default()
+    }
+
+    pub(super) fn from(&self, i: usize) -> &[&'a [u8]] {
+        self.words[..self.len].get(i..).unwrap_or_default()
+    }
+
+    pub(super) fn is_noreply(&self) -> bool {
+        self.from(1).last() == Some(&b"noreply".as_slice())
+    }
+}
+
+/// A number as C reads it: white space, a sign, digits, and then the end, white space or a NUL.
+/// `None` when there is no digit, something else follows, or 64 bits do not hold it.
+#[inline]
+fn c_number(text: &[u8]) -> Option<(bool, u64)> {
+    let start = text.iter().position(|&byte| !is_space(byte)).unwrap_or(text.len());
+    let text = &text[start..];
+    let (is_negative, digits) = match text {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        _ => (false, text),
+    };
+    let mut magnitude = 0u64;
+    let mut count = 0;
+    for &byte in digits.iter().take_while(|byte| byte.is_ascii_digit()) {
+        magnitude = magnitude.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+        count += 1;
+    }
+    let ends = digits.get(count).is_none_or(|&byte| byte == 0 || is_space(byte));
+    (count > 0 && ends).then_some((is_negative, magnitude))
+}
+
+/// C's `isspace`.
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
+}
+
+/// memcached's `safe_strtoull`: a minus sign is refused only where the wrapped result is in the upper half.
+#[inline]
+pub(super) fn uint(text: &[u8]) -> Option<u64> {
+    match c_number(text)? {
+        (false, magnitude) => Some(magnitude),
+        (true, magnitude) => Some(magnitude.wrapping_neg()).filter(|&n| n >> 63 == 0),
+    }
+}
+
+/// memcached's `safe_strtoul`: read with 64 bits, kept with 32.
+#[inline]
+pub(super) fn uint32(text: &[u8]) -> Option<u32> {
+    uint(text).map(|n| n as u32)
+}
+
+/// memcached's `safe_strtol`: read with 64 bits, kept with 32.
+#[inline]
+pub(super) fn int(text: &[u8]) -> Option<i32> {
+    let (is_negative, magnitude) = c_number(text)?;
+    let n = i128::from(magnitude) * if is_negative { -1 } else { 1 };
+    i64::try_from(n).ok().map(|n| n as i32)
+}
+
+/// memcached's `safe_strtod`, for the few settings that are fractions.
+pub(super) fn real(text: &[u8]) -> Option<f64> {
+    std::str::from_utf8(text).ok()?.parse().ok()
+}

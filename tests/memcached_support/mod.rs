@@ -1,0 +1,85 @@
+//! A memcached connection without a socket: `Session::feed` driven as the connection loop drives it,
+//! under a clock that tests move by hand.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use magpie::clients::{Arrival, Client, Clients, Wire};
+use magpie::clock::{Clock, Millis};
+use magpie::config::Config;
+use magpie::daemon::{Context, Daemon};
+use magpie::memcached::{Session, State};
+use magpie::observe::Counters;
+use magpie::store::{Store, StoreOptions};
+use magpie::wire::{Next, Out};
+use std::sync::Arc;
+
+pub fn daemon(settings: &[(&str, &str)]) -> Daemon {
+    let clock = Clock::default();
+    Daemon {
+        config: Config::with(settings).expect("the test's settings are valid"),
+        store: Store::new(StoreOptions::default()),
+        clients: Clients::default(),
+        counters: Box::new([Counters::default()]),
+        started: clock.now(),
+        clock,
+        run_id: "0".repeat(40),
+        memcached: State::default(),
+    }
+}
+
+/// One connection.
+pub struct Peer<'d> {
+    daemon: &'d Daemon,
+    pub client: Arc<Client>,
+    session: Session,
+    unread: Vec<u8>,
+    pub now: Millis,
+    pub is_closed: bool,
+    /// Most bytes ever left unconsumed.
+    pub most_unread: usize,
+}
+
+impl<'d> Peer<'d> {
+    pub fn connect(daemon: &'d Daemon, now: Millis) -> Peer<'d> {
+        let client = daemon.clients.register(Arrival {
+            wire: Wire::Memcached,
+            addr: "127.0.0.1:50000".into(),
+            laddr: "127.0.0.1:11211".into(),
+            fd: 10,
+            unix: false,
+            worker: 0,
+            now,
+        });
+        let session = Session::new(client.clone());
+        Peer { daemon, client, session, unread: Vec::new(), now, is_closed: false, most_unread: 0 }
+    }
+
+    /// Sends bytes; what comes back at once.
+    pub fn send(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let mut replies = Vec::new();
+        if self.is_closed {
+            return replies;
+        }
+        self.unread.extend_from_slice(bytes);
+        let mut out = Out::new();
+        loop {
+            let context = Context { daemon: self.daemon, counters: &self.daemon.counters[0], now: self.now };
+            let progress = self.session.feed(context, &self.unread, &mut out);
+            self.unread.drain(..progress.consumed);
+            self.most_unread = self.most_unread.max(self.unread.len());
+            match progress.next {
+                Next::Flush => {
+                    replies.extend(out.to_vec());
+                    out.clear();
+                }
+                Next::Close => {
+                    self.is_closed = true;
+                    break;
+                }
+                Next::Read { .. } | Next::Wait { .. } => break,
+            }
+        }
+        replies.extend(out.to_vec());
+        replies
+    }
+}
