@@ -368,6 +368,8 @@ struct Counted {
 }
 
 /// `ma`: counts, and makes the number when there is none (`N`, `J`).
+///
+/// Differs: memcached forgets a new TTL (`T`) when the number grows by a digit; here it stays.
 pub(super) fn arithmetic(turn: &mut Turn<'_>, meta: &Meta<'_>) {
     let direction = match direction(meta) {
         Ok(direction) => direction,
