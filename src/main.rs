@@ -1,1 +1,3 @@
-fn main() { println!("magpie"); }
+fn main() {
+    println!("magpie");
+}
