@@ -1,1 +1,8 @@
 //! magpie
+
+pub mod banner;
+pub mod clients;
+pub mod clock;
+pub mod config;
+pub mod glob;
+pub mod logging;
