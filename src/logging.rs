@@ -3,6 +3,7 @@
 use crate::config::{Config, Param};
 use anyhow::Context as _;
 use std::fs::OpenOptions;
+use std::io::IsTerminal as _;
 use std::sync::{Mutex, OnceLock};
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -20,6 +21,7 @@ pub fn start(config: &Config) -> anyhow::Result<()> {
     let (filter, handle) = reload::Layer::new(filter);
     let path = config.text(Param::LogFile);
     let to_file = !path.is_empty();
+    let colours = !to_file && std::io::stderr().is_terminal();
     let writer = if to_file {
         let file = OpenOptions::new()
             .create(true)
@@ -33,7 +35,7 @@ pub fn start(config: &Config) -> anyhow::Result<()> {
     let lines = fmt::layer()
         .with_writer(writer)
         .with_target(false)
-        .with_ansi(!to_file);
+        .with_ansi(colours);
     tracing_subscriber::registry()
         .with(filter)
         .with(lines)

@@ -153,10 +153,17 @@ impl Config {
                 None => "",
             };
             let wrong = |reason: String| format!("invalid value for '-{id}': {reason}");
-            if let Some((param, text)) = (letter.meaning)(value).map_err(wrong)? {
-                self.assign(param, &text)
-                    .map_err(|reason| wrong(reason.into_owned()))?;
+            let Some((param, text)) = (letter.meaning)(value).map_err(wrong)? else {
+                continue;
+            };
+            if given(param.name()) {
+                return Err(format!(
+                    "-{id} and --{} say the same: give one of them",
+                    param.name()
+                ));
             }
+            self.assign(param, &text)
+                .map_err(|reason| wrong(reason.into_owned()))?;
         }
         for spec in TABLE.iter().filter(|spec| given(spec.name)) {
             let words: Vec<String> = matches

@@ -43,8 +43,6 @@ impl Config {
             path: path.to_owned(),
             source,
         })?;
-        // `save` lines add up, and the first one of a file starts afresh.
-        let mut saves = String::new();
         for (index, line) in text.lines().enumerate() {
             let wrong = |reason: String| FileError::Line {
                 path: path.to_owned(),
@@ -75,15 +73,8 @@ impl Config {
                 ))
             })?;
             let text = value_of_arguments(param.spec(), arguments).map_err(wrong)?;
-            if param == Param::Save && !text.is_empty() {
-                let space = if saves.is_empty() { "" } else { " " };
-                let _ = write!(saves, "{space}{text}");
-                self.assign(param, &saves)
-                    .map_err(|reason| wrong(reason.into_owned()))?;
-            } else {
-                self.assign(param, &text)
-                    .map_err(|reason| wrong(reason.into_owned()))?;
-            }
+            self.assign(param, &text)
+                .map_err(|reason| wrong(reason.into_owned()))?;
         }
         Ok(())
     }
@@ -268,4 +259,38 @@ fn quoted(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn lines_split_as_redis_splits_them() {
+        let split = |line| split_words(line).map(|words| words.join("|"));
+        assert_eq!(split("  a  b\tc "), Some("a|b|c".to_owned()));
+        assert_eq!(split(r#"a "b c" 'd "e'"#), Some("a|b c|d \"e".to_owned()));
+        assert_eq!(
+            split(r#""\x41\n\"" 'it\'s'"#),
+            Some("A\n\"|it's".to_owned())
+        );
+        assert_eq!(split("\"\""), Some(String::new()));
+        assert_eq!(split(""), Some(String::new()));
+        for wrong in ["\"a", "'a", "\"a\"b", r#""\xff""#] {
+            assert_eq!(split(wrong), None, "{wrong}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_quoted_is_read_back(text: String) {
+            prop_assert_eq!(split_words(&quoted(&text)), Some(vec![text]));
+        }
+
+        #[test]
+        fn no_line_panics(line: String) {
+            let _ = split_words(&line);
+        }
+    }
 }

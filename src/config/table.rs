@@ -553,6 +553,8 @@ table! {
         AppendOnly: flag("appendonly", "no");
         // Differs: Redis saves snapshots unless told otherwise.
         Save: words("save", "", value::save);
+    }
+    "no ACL file", Effect::Fixed("magpie reads no ACL file") => {
         AclFile: text("aclfile", "").start();
     }
     "no replication", NO_REPLICAS => {

@@ -1,4 +1,5 @@
 use super::*;
+use proptest::prelude::*;
 use std::collections::HashSet;
 
 /// `redis-cli config get '*'` of Redis 7.0.15, and what 7.2 added.
@@ -399,6 +400,7 @@ fn wrong_flags_say_what_to_do() {
             "argument must be between 0 and 65535 inclusive",
         ),
         (&["-m", "1gb"], "--maxmemory 1gb"),
+        (&["-m", "64", "--maxmemory", "1gb"], "give one of them"),
         (&["-u", "nobody"], "User=nobody"),
         (&["-U", "11211"], "UDP"),
         (&["--daemonize", "yes"], "foreground"),
@@ -531,4 +533,18 @@ fn rewrite_without_a_file_says_so() {
         error.to_string(),
         "ERR The server is running without a config file"
     );
+}
+
+proptest! {
+    /// Whatever a client sends, and what was accepted is shown in a form that is accepted again.
+    #[test]
+    fn no_value_panics(index in 0..Param::COUNT, value in "[-0-9a-zA-Z%. ]{0,24}|.{0,24}") {
+        let config = Config::default();
+        let spec = &TABLE[index];
+        if config.assign(spec.param, &value).is_ok() {
+            let shown = config.show(spec.param);
+            prop_assert_eq!(config.assign(spec.param, &shown), Ok(()));
+            prop_assert_eq!(config.show(spec.param), shown);
+        }
+    }
 }

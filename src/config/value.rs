@@ -217,8 +217,17 @@ fn one_of(choices: &[&str]) -> Reason {
     .into()
 }
 
+/// Words apart by one space each, as Redis cuts them: two spaces hold an empty word.
+fn words_of(text: &str) -> Vec<&str> {
+    if text.is_empty() {
+        Vec::new()
+    } else {
+        text.split(' ').collect()
+    }
+}
+
 fn parse_limits(text: &str) -> Result<[Option<OutputLimit>; 3], Reason> {
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = words_of(text);
     if words.len() % 4 != 0 {
         return Err("Wrong number of arguments in buffer limit configuration.".into());
     }
@@ -348,10 +357,7 @@ pub(super) fn bind(text: &str) -> Result<String, Reason> {
 
 /// Pairs of seconds (at least 1) and changes (at least 0).
 pub(super) fn save(text: &str) -> Result<String, Reason> {
-    if text.is_empty() {
-        return Ok(String::new());
-    }
-    let words: Vec<&str> = text.split(' ').collect();
+    let words = words_of(text);
     let is_pair = |pair: &[&str]| match pair {
         [seconds, changes] => {
             parse_number(seconds).is_ok_and(|seconds| seconds >= 1)
@@ -368,7 +374,7 @@ pub(super) fn save(text: &str) -> Result<String, Reason> {
 }
 
 pub(super) fn replica_of(text: &str) -> Result<String, Reason> {
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = words_of(text);
     match words[..] {
         [] => Ok(String::new()),
         [host, port] if host.eq_ignore_ascii_case("no") && port.eq_ignore_ascii_case("one") => {
@@ -383,8 +389,8 @@ pub(super) fn replica_of(text: &str) -> Result<String, Reason> {
 pub(super) fn shutdown_options(text: &str) -> Result<String, Reason> {
     const OPTIONS: [&str; 5] = ["default", "save", "nosave", "now", "force"];
     let mut chosen = [false; OPTIONS.len()];
-    let mut words = text.split_whitespace().peekable();
-    if words.peek().is_none() {
+    let words = words_of(text);
+    if words.is_empty() {
         return Err(one_of(&OPTIONS));
     }
     for word in words {
@@ -414,7 +420,7 @@ pub(super) fn shutdown_options(text: &str) -> Result<String, Reason> {
 }
 
 pub(super) fn oom_score_values(text: &str) -> Result<String, Reason> {
-    let words: Vec<&str> = text.split_whitespace().collect();
+    let words = words_of(text);
     if words.len() != 3 {
         return Err("wrong number of arguments".into());
     }
@@ -433,7 +439,7 @@ pub(super) fn oom_score_values(text: &str) -> Result<String, Reason> {
 /// Kept as Redis prints them, with at most six decimals.
 pub(super) fn percentiles(text: &str) -> Result<String, Reason> {
     let mut shown = Vec::new();
-    for word in text.split_whitespace() {
+    for word in words_of(text) {
         let percentile: f64 = word
             .parse()
             .map_err(|_| Reason::from("Invalid latency-tracking-info-percentiles parameters"))?;
