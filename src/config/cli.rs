@@ -187,6 +187,16 @@ impl Config {
 
     /// What only the parameters together show.
     fn check_together(&self) -> Result<(), String> {
+        for spec in &TABLE {
+            if let (Effect::Fixed(why), true) = (spec.effect, self.differs(spec.param)) {
+                let (name, default) = (spec.name, default_in_help(spec));
+                return Err(format!(
+                    "cannot do what `{name} {}` asks: {why}. Leave it out, or overrule the config file \
+                     with `--{name} {default}`",
+                    self.show(spec.param)
+                ));
+            }
+        }
         let bind = self.bind();
         let sockets = [Param::UnixSocket, Param::MemcachedUnixSocket];
         if bind.is_empty() && sockets.iter().all(|socket| self.text(*socket).is_empty()) {

@@ -143,12 +143,11 @@ impl Config {
         for (name, text) in settings {
             let (param, _) = Param::find(name.as_bytes())
                 .ok_or_else(|| ConfigError::Unknown((*name).to_owned()))?;
-            config
-                .assign(param, text)
-                .map_err(|reason| ConfigError::Refused {
-                    name: (*name).to_owned(),
-                    reason,
-                })?;
+            let value = accept(param, text).map_err(|reason| ConfigError::Refused {
+                name: (*name).to_owned(),
+                reason,
+            })?;
+            config.store(param, value);
         }
         Ok(config)
     }
@@ -325,9 +324,10 @@ impl Config {
         Ok(values)
     }
 
-    /// Sets a value at start: from the command line or the file.
+    /// Sets a value at start: from the command line or the file. Whether we can honour it is asked
+    /// when all is read, since a flag may take back what the file says.
     fn assign(&self, param: Param, text: &str) -> Result<(), Reason> {
-        self.store(param, accept(param, text)?);
+        self.store(param, value::parse(param.spec(), text)?);
         Ok(())
     }
 

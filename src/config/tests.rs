@@ -481,6 +481,14 @@ fn a_file_is_read_and_flags_override_it() {
 }
 
 #[test]
+fn a_flag_takes_back_what_the_file_asks_in_vain() {
+    let file = TestFile::new("debian", "daemonize yes\nsave 900 1\nappendonly no\n");
+    assert!(from_args(&[file.path()]).is_err());
+    let flags = [file.path(), "--daemonize", "no", "--save", ""];
+    assert!(from_args(&flags).is_ok());
+}
+
+#[test]
 fn a_wrong_line_is_named() {
     for (text, expected) in [
         ("port 1\nnosuch 1\n", "line 2: nosuch 1"),
@@ -488,7 +496,7 @@ fn a_wrong_line_is_named() {
         ("port\n", "wrong number of arguments"),
         ("port 1 2\n", "wrong number of arguments"),
         ("requirepass \"x\n", "unbalanced quotes"),
-        ("save 900 1\nsave 300 10\n", "no data to disk"),
+        ("save 900 1\nsave 300 10\n", "`--save ''`"),
     ] {
         let file = TestFile::new("wrong", text);
         let message = from_args(&[file.path()]).expect_err("a refusal");
