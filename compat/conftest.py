@@ -8,19 +8,13 @@ redis-server, which proves the test. MAGPIE_COMPAT=real or =magpie (set by `comp
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from servers import Server, start_server  # noqa: E402
-
-ALL_KINDS = ["magpie", "real"]
-KINDS = [os.environ["MAGPIE_COMPAT"]] if os.environ.get("MAGPIE_COMPAT") else ALL_KINDS
-if not set(KINDS) <= set(ALL_KINDS):
-    raise pytest.UsageError(f"MAGPIE_COMPAT must be one of {ALL_KINDS}, not {KINDS[0]!r}")
+from servers import ALL_KINDS, KINDS, Server, start_server  # noqa: E402
 
 
 def pytest_report_header() -> str | None:
@@ -134,3 +128,21 @@ def make_server(request, server_directories):
     yield make
     for server in started:
         server.stop()
+
+
+@pytest.fixture
+def report_lines(record_property):
+    """Lines that a test adds here are shown at the end of the run, also when it passes."""
+    lines: list[str] = []
+    yield lines
+    for line in lines:
+        record_property("compat_line", line)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for each in terminalreporter.stats.values() for report in each if hasattr(report, "user_properties")]
+    lines = {value for report in reports for name, value in report.user_properties if name == "compat_line"}
+    if lines:
+        terminalreporter.section("upstream suites")
+        for line in sorted(lines):
+            terminalreporter.write_line(line)

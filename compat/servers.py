@@ -22,6 +22,11 @@ STOP_SECONDS = 10
 # A port that was free may be taken by the time the daemon binds it; then another one is tried.
 START_ATTEMPTS = 5
 
+ALL_KINDS = ["magpie", "real"]
+KINDS = [os.environ["MAGPIE_COMPAT"]] if os.environ.get("MAGPIE_COMPAT") else ALL_KINDS
+if not set(KINDS) <= set(ALL_KINDS):
+    raise ValueError(f"MAGPIE_COMPAT must be one of {ALL_KINDS}, not {KINDS[0]!r}")
+
 
 class ServerError(RuntimeError):
     """A daemon is missing, did not start or died; the message holds the end of its log."""
