@@ -16,6 +16,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from servers import ALL_KINDS, KINDS, Server, start_server  # noqa: E402
 
+pytest_plugins = ["django_fixtures"]
+
 
 def pytest_report_header() -> str | None:
     if KINDS != ALL_KINDS:
