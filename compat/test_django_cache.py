@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import os
@@ -10,9 +11,15 @@ import time
 import uuid
 from dataclasses import dataclass
 
+import pylibmc
 import pytest
+import redis
+from pymemcache.exceptions import MemcacheError
 
 DAY = 24 * 60 * 60
+
+# How each client tells that the server answered with an error.
+REFUSED = {"PyMemcacheCache": MemcacheError, "PyLibMCCache": pylibmc.Error, "RedisCache": redis.ResponseError}
 
 
 @dataclass
@@ -40,7 +47,7 @@ VALUES = {
     "beyond 64 bit": 2**80,
     "float": 3.25,
     "decimal": decimal.Decimal("1.10"),
-    "datetime": datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.timezone.utc),
+    "datetime": datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.UTC),
     "uuid": uuid.UUID(int=7),
     "nested": {"list": [1, "two", {"three": (3, None)}], "set": {1, 2}},
     "object": Point(1, 2.5),
@@ -71,13 +78,12 @@ def test_a_value_beyond_one_megabyte(cache, server, backend):
     """The real memcached refuses it and drops the old value; Redis has no such wall, nor has magpie."""
     noise = os.urandom(3_000_000)
     cache.set("key", "old")
-    try:
-        cache.set("key", noise)
-    except Exception:
-        assert server.name == "real" and backend != "RedisCache"
     if server.name == "real" and backend != "RedisCache":
+        with contextlib.suppress(REFUSED[backend]):  # pylibmc knows memcached's limit, and does not raise
+            cache.set("key", noise)
         assert cache.get("key") is None
     else:
+        cache.set("key", noise)
         assert cache.get("key") == noise
 
 
@@ -184,9 +190,9 @@ def test_counting_needs_a_key(cache, method):
     assert cache.get("absent") is None
 
 
-def test_incr_needs_a_number(cache):
+def test_incr_needs_a_number(cache, backend):
     cache.set("text", "not a number")
-    with pytest.raises(Exception):
+    with pytest.raises(REFUSED[backend]):
         cache.incr("text")
     assert cache.get("text") == "not a number"
 
@@ -196,7 +202,7 @@ def test_incr_at_64_bits(cache, backend):
     if backend == "RedisCache":
         cache.set("number", 2**63 - 2)
         assert cache.incr("number") == 2**63 - 1
-        with pytest.raises(Exception):
+        with pytest.raises(REFUSED[backend]):
             cache.incr("number")
         assert cache.get("number") == 2**63 - 1
     else:
@@ -360,7 +366,14 @@ def test_keys_memcached_cannot_have(cache, backend, key):
         assert cache.get(key) == "value"
         assert cache.get_many([key, "absent"]) == {key: "value"}
     else:
-        for call in (cache.get, cache.delete, cache.touch, cache.incr, cache.has_key, lambda key: cache.get_many([key])):
+        for call in (
+            cache.get,
+            cache.delete,
+            cache.touch,
+            cache.incr,
+            cache.has_key,
+            lambda key: cache.get_many([key]),
+        ):
             with pytest.raises(InvalidCacheKey):
                 call(key)
         with pytest.raises(InvalidCacheKey):

@@ -23,7 +23,9 @@ from servers import HOST, free_port
 CACHE_SESSIONS = "django.contrib.sessions.backends.cache"
 CACHED_DB_SESSIONS = "django.contrib.sessions.backends.cached_db"
 
-every_session_engine = pytest.mark.parametrize("engine", [CACHE_SESSIONS, CACHED_DB_SESSIONS], ids=["cache", "cached_db"])
+every_session_engine = pytest.mark.parametrize(
+    "engine", [CACHE_SESSIONS, CACHED_DB_SESSIONS], ids=["cache", "cached_db"]
+)
 
 
 @pytest.fixture

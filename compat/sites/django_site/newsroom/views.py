@@ -62,7 +62,8 @@ async def async_basket(request):
 def notice(request):
     if request.method == "POST":
         messages.success(request, request.POST["text"])
-    return JsonResponse({"notices": [] if request.method == "POST" else [str(each) for each in messages.get_messages(request)]})
+        return HttpResponse(status=204)
+    return JsonResponse({"notices": [str(each) for each in messages.get_messages(request)]})
 
 
 def log_in(request):
