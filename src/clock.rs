@@ -51,9 +51,7 @@ pub struct Clock {
 impl Clock {
     /// One read of the system clock (about 20 ns); take it once a batch, not once a command.
     pub fn now(&self) -> Millis {
-        let system = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
+        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let ms = u64::try_from(system.as_millis()).unwrap_or(u64::MAX);
         Millis(ms.saturating_add_signed(self.offset_ms.load(Ordering::Relaxed)))
     }

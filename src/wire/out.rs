@@ -41,8 +41,7 @@ impl Out {
     /// Decimal digits of `n`.
     #[inline]
     pub fn put_int(&mut self, n: impl itoa::Integer) {
-        self.text
-            .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+        self.text.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
     }
 
     /// Appends a value without copying it when it is large.

@@ -1,0 +1,452 @@
+//! One key's place in the store, with its shard locked: what every command reads and writes through.
+
+use super::change::Event;
+use super::heap::HeapItem;
+use super::item::{self, Fields, INLINE_KEY_MAX, INLINE_MAX, Mark, Record};
+use super::log::Handle;
+use super::shard::{Found, Shard, Shared};
+use super::value::{Kind, Object};
+use super::{Guard, Store};
+use crate::clock::{Deadline, Millis};
+use bytes::Bytes;
+
+/// Why a write was refused. Carries meaning and no words: each protocol has its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreError {
+    /// The limit is reached and the policy lets nothing go, or the value alone is too large for it.
+    OutOfMemory,
+}
+
+/// What becomes of the deadline when a value is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    Keep,
+    Never,
+    At(Deadline),
+}
+
+/// How a string is stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Put {
+    pub flags: u32,
+    pub expiry: Expiry,
+    pub event: Event,
+}
+
+impl Put {
+    pub fn new(flags: u32, expiry: Expiry, event: Event) -> Put {
+        Put { flags, expiry, event }
+    }
+}
+
+/// A value as it is stored.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// A string in the item itself.
+    Inline(&'a [u8]),
+    /// A large string; a clone of the handle outlives the lock.
+    Shared(&'a Bytes),
+}
+
+/// A value taken out of the store, or to be put there.
+#[derive(Clone, Debug)]
+pub struct Owned {
+    pub value: OwnedValue,
+    pub flags: u32,
+    pub deadline: Option<Deadline>,
+}
+
+#[derive(Clone, Debug)]
+pub enum OwnedValue {
+    Inline(Vec<u8>),
+    Object(Object),
+}
+
+/// An item to look at, while its shard is locked.
+#[derive(Clone, Copy, Debug)]
+pub struct Item<'a> {
+    record: Record<'a>,
+    heap: Option<&'a HeapItem>,
+}
+
+impl<'a> Item<'a> {
+    #[inline]
+    pub(super) fn of(shard: &'a Shard, handle: Handle) -> Item<'a> {
+        let record = shard.log.record(handle);
+        let heap = record.heap_index().map(|index| shard.heap.get(index));
+        Item { record, heap }
+    }
+
+    #[inline]
+    pub fn value(&self) -> Value<'a> {
+        match self.heap {
+            None => Value::Inline(self.record.payload()),
+            Some(HeapItem { object: Object::String(bytes), .. }) => Value::Shared(bytes),
+        }
+    }
+
+    /// The bytes of a string; `None` when the value is of another type.
+    #[inline]
+    pub fn string(&self) -> Option<&'a [u8]> {
+        match self.value() {
+            Value::Inline(bytes) => Some(bytes),
+            Value::Shared(bytes) => Some(bytes),
+        }
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.heap.map_or(Kind::String, |heap| heap.object.kind())
+    }
+
+    /// memcached's client flags.
+    pub fn flags(&self) -> u32 {
+        self.record.flags()
+    }
+
+    pub fn deadline(&self) -> Option<Deadline> {
+        self.record.deadline()
+    }
+
+    /// `None` when nobody has asked for one since the last write.
+    pub fn cas_unique(&self) -> Option<u64> {
+        self.record.cas_unique()
+    }
+
+    pub fn has(&self, mark: Mark) -> bool {
+        self.record.has_mark(mark)
+    }
+
+    /// Seconds since the last access. Meaningless under an LFU policy, as in Redis.
+    pub fn idle_secs(&self, now: Millis) -> u64 {
+        item::idle_secs(self.record.touched(), now)
+    }
+
+    /// Redis' logarithmic access counter; only an LFU policy keeps it.
+    pub fn frequency(&self, now: Millis, decay_minutes: u32) -> u8 {
+        super::eviction::lfu::counter(self.record.touched(), now, decay_minutes)
+    }
+
+    /// Memory the item accounts for: record, share of the table, heap value.
+    pub fn bytes(&self) -> usize {
+        const TABLE_SHARE: usize = 7;
+        self.record.header.len() + TABLE_SHARE + self.heap.map_or(0, HeapItem::charged)
+    }
+
+    fn to_owned(self) -> Owned {
+        let value = match self.heap {
+            None => OwnedValue::Inline(self.record.payload().to_vec()),
+            Some(heap) => OwnedValue::Object(heap.object.clone()),
+        };
+        Owned { value, flags: self.flags(), deadline: self.deadline() }
+    }
+}
+
+/// A key looked up in its locked shard. Drop it to unlock; values that the command let go of are dropped
+/// after that.
+pub struct Entry<'d> {
+    // Fields drop in this order: the lock first, then the garbage, then others may be asked for room.
+    shard: Guard<'d>,
+    garbage: Vec<Box<HeapItem>>,
+    relief: Relief<'d>,
+    key: &'d [u8],
+    db: u8,
+    hash: u32,
+    now: Millis,
+    found: Option<Found>,
+}
+
+struct Relief<'d> {
+    store: &'d Store,
+    now: Millis,
+}
+
+impl Drop for Relief<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.store.relieve(self.now);
+    }
+}
+
+impl Drop for Entry<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.shard.garbage.is_empty() {
+            self.garbage = std::mem::take(&mut self.shard.garbage);
+        }
+    }
+}
+
+impl<'d> Entry<'d> {
+    #[inline]
+    pub(super) fn new(
+        store: &'d Store,
+        mut shard: Guard<'d>,
+        key: &'d [u8],
+        db: u8,
+        hash: u32,
+        now: Millis,
+    ) -> Entry<'d> {
+        let found = shard.look_up(hash, db, key, now);
+        Entry { shard, garbage: Vec::new(), relief: Relief { store, now }, key, db, hash, now, found }
+    }
+
+    fn shared(&self) -> &'d Shared {
+        &self.relief.store.shared
+    }
+
+    pub fn key(&self) -> &'d [u8] {
+        self.key
+    }
+
+    #[inline]
+    pub fn is_present(&self) -> bool {
+        self.found.is_some()
+    }
+
+    /// Looks without leaving a trace.
+    #[inline]
+    pub fn item(&self) -> Option<Item<'_>> {
+        let found = self.found?;
+        Some(Item::of(&self.shard, found.handle))
+    }
+
+    /// Looks, and marks the access: for eviction, idle time and the fetched mark.
+    #[inline]
+    pub fn read(&mut self) -> Option<Item<'_>> {
+        let found = self.found?;
+        let (now, shared) = (self.now, self.shared());
+        self.shard.touch(found, now, shared);
+        self.item()
+    }
+
+    /// Stores a string in the place of whatever was there. Marks and CAS unique go. `O(value)`.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: nothing was changed.
+    pub fn put(&mut self, value: &[u8], put: Put) -> Result<(), StoreError> {
+        let old = self.item().and_then(|item| item.deadline());
+        let deadline = match put.expiry {
+            Expiry::Keep => old,
+            Expiry::Never => None,
+            Expiry::At(deadline) => Some(deadline),
+        };
+        if !self.put_in_place(value, put.flags, deadline, old) {
+            let fields = Fields { flags: put.flags, deadline, ..self.new_fields() };
+            if value.len() > INLINE_MAX || self.key.len() > INLINE_KEY_MAX {
+                self.store_object(Object::String(Bytes::copy_from_slice(value)), fields)?;
+            } else {
+                self.store(fields, Payload::Inline(value))?;
+            }
+        }
+        self.shard.stats.stored += 1;
+        self.shard.announce(self.db, self.key, put.event);
+        Ok(())
+    }
+
+    fn put_in_place(
+        &mut self,
+        value: &[u8],
+        flags: u32,
+        deadline: Option<Deadline>,
+        old: Option<Deadline>,
+    ) -> bool {
+        /// More than this is not left behind as padding.
+        const PAD_MOST: usize = 64;
+        let Some(found) = self.found else { return false };
+        let record = self.shard.log.record(found.handle);
+        let room = record.payload().len();
+        let fits = value.len() <= room && room - value.len() <= PAD_MOST;
+        if record.header.is_heap() || !fits || !record.header.takes(deadline, flags) {
+            return false;
+        }
+        let hits = record.header.hits();
+        let touched = Shard::first_touch(self.now, self.shared());
+        let mut record = self.shard.log.record_mut(found.handle);
+        record.set_cas_unique(0);
+        record.set_deadline(deadline);
+        record.set_flags(flags);
+        let lost = record.set_payload(value);
+        record.set_access((hits + 1).min(3), touched);
+        record.clear_marks();
+        if lost > 0 {
+            self.shard.log.lose(found.handle, lost);
+        }
+        self.shard.reschedule(self.hash, self.db, old, deadline, self.now);
+        true
+    }
+
+    /// What a new record of this key carries over: database and how often it was hit.
+    fn new_fields(&self) -> Fields {
+        let hits =
+            self.found.map_or(0, |found| (self.shard.log.record(found.handle).header.hits() + 1).min(3));
+        let touched = Shard::first_touch(self.now, self.shared());
+        Fields { db: self.db, hits, touched, ..Fields::default() }
+    }
+
+    fn store_object(&mut self, object: Object, fields: Fields) -> Result<(), StoreError> {
+        let heap_key = self.key.len() > INLINE_KEY_MAX;
+        let fields = Fields { heap: true, heap_key, ..fields };
+        let item = HeapItem::new(heap_key.then(|| self.key.into()), object);
+        self.store(fields, Payload::Heap(item))
+    }
+
+    /// Writes a record in the place of the old one, if any.
+    fn store(&mut self, fields: Fields, payload: Payload<'_>) -> Result<(), StoreError> {
+        let shared = self.shared();
+        let (len, heap) = match &payload {
+            Payload::Inline(value) => (fields.record_len(self.key, value), 0),
+            Payload::Heap(item) => (fields.record_len(self.key, &[0; 4]), item.charged()),
+        };
+        let queue = match self.found {
+            Some(found) => self.shard.log.queue_of(found.handle),
+            None => self.shard.admit(self.hash, len + heap),
+        };
+        if self.shard.make_room(queue, len, heap, self.now, shared)? && self.found.is_some() {
+            self.found = self.shard.look_up(self.hash, self.db, self.key, self.now);
+        }
+        let index;
+        let payload = match payload {
+            Payload::Inline(value) => value,
+            Payload::Heap(item) => {
+                index = self.shard.add_to_heap(item);
+                &index[..]
+            }
+        };
+        match self.found {
+            None => {
+                let found = self.shard.add(self.hash, self.key, &fields, payload, queue, shared, self.now);
+                self.found = Some(found);
+            }
+            Some(found) => {
+                let old = self.shard.log.record(found.handle);
+                let (deadline, old_heap) = (old.deadline(), old.heap_index());
+                let new = self.shard.rewrite(found, self.key, &fields, payload);
+                self.shard.repoint(self.hash, new);
+                self.found = Some(new);
+                if let Some(index) = old_heap {
+                    self.shard.drop_heap(index);
+                }
+                self.shard.reschedule(self.hash, self.db, deadline, fields.deadline, self.now);
+            }
+        }
+        self.shard.settle(shared);
+        Ok(())
+    }
+
+    /// Writes the record anew with other fields, its payload as it is. An item that has to grow by a
+    /// few bytes is not refused for want of memory.
+    fn change_fields(&mut self, change: impl FnOnce(&mut Fields)) {
+        let Some(found) = self.found else { return };
+        let record = self.shard.log.record(found.handle);
+        let old = record.deadline();
+        let mut fields = Fields::of(record);
+        let payload = record.payload().to_vec();
+        change(&mut fields);
+        let new = self.shard.rewrite(found, self.key, &fields, &payload);
+        self.shard.repoint(self.hash, new);
+        self.found = Some(new);
+        self.shard.reschedule(self.hash, self.db, old, fields.deadline, self.now);
+        let shared = self.shared();
+        self.shard.settle(shared);
+    }
+
+    /// Deletes the item; `false` when there is none.
+    pub fn delete(&mut self, event: Event) -> bool {
+        let Some(found) = self.found.take() else { return false };
+        self.shard.remove(found, self.hash);
+        self.shard.announce(self.db, self.key, event);
+        let shared = self.shared();
+        self.shard.settle(shared);
+        true
+    }
+
+    /// Gives the item another deadline, or none; `false` when there is no item. A deadline that has
+    /// passed makes it absent for the next look-up: delete it instead.
+    pub fn set_deadline(&mut self, deadline: Option<Deadline>, event: Event) -> bool {
+        let Some(found) = self.found else { return false };
+        let old = self.shard.log.record(found.handle).deadline();
+        if self.shard.log.record_mut(found.handle).set_deadline(deadline) {
+            self.shard.reschedule(self.hash, self.db, old, deadline, self.now);
+        } else {
+            self.change_fields(|fields| fields.deadline = deadline);
+        }
+        self.shard.announce(self.db, self.key, event);
+        let shared = self.shared();
+        self.shard.settle(shared);
+        true
+    }
+
+    /// The item's CAS unique, which it is given now if it has none; 0 when there is no item.
+    pub fn cas_unique(&mut self) -> u64 {
+        let Some(item) = self.item() else { return 0 };
+        if let Some(unique) = item.cas_unique() {
+            return unique;
+        }
+        let shared = self.shared();
+        let unique = self.shard.next_unique(shared);
+        self.set_cas_unique(unique);
+        unique
+    }
+
+    /// Gives the item this CAS unique (the meta protocol's `E`).
+    pub fn set_cas_unique(&mut self, unique: u64) {
+        let Some(found) = self.found else { return };
+        if !self.shard.log.record_mut(found.handle).set_cas_unique(unique) {
+            self.change_fields(|fields| fields.cas_unique = unique);
+        }
+    }
+
+    pub fn mark(&mut self, mark: Mark, on: bool) {
+        if let Some(found) = self.found {
+            self.shard.log.record_mut(found.handle).set_mark(mark, on);
+        }
+    }
+
+    /// A copy of the item, to be inserted elsewhere. A large value is shared, not copied.
+    pub fn copy(&self) -> Option<Owned> {
+        self.item().map(Item::to_owned)
+    }
+
+    /// Takes the item out.
+    pub fn take(&mut self, event: Event) -> Option<Owned> {
+        let owned = self.copy()?;
+        self.delete(event);
+        Some(owned)
+    }
+
+    /// Stores a value taken from elsewhere, in the place of whatever was there.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: nothing was changed.
+    pub fn insert(&mut self, owned: Owned, event: Event) -> Result<(), StoreError> {
+        let fields = Fields { flags: owned.flags, deadline: owned.deadline, ..self.new_fields() };
+        match owned.value {
+            OwnedValue::Inline(value) if self.key.len() <= INLINE_KEY_MAX => {
+                self.store(fields, Payload::Inline(&value))?;
+            }
+            OwnedValue::Inline(value) => self.store_object(Object::String(value.into()), fields)?,
+            OwnedValue::Object(object) => self.store_object(object, fields)?,
+        }
+        self.shard.announce(self.db, self.key, event);
+        Ok(())
+    }
+
+    /// Watches the key, present or not; returns its version.
+    pub fn watch(&mut self) -> u64 {
+        self.shard.watched.add(self.db, self.key)
+    }
+
+    /// The version of a watched key.
+    pub fn watched_version(&self) -> Option<u64> {
+        self.shard.watched.version(self.db, self.key)
+    }
+
+    pub fn unwatch(&mut self) {
+        self.shard.watched.release(self.db, self.key);
+    }
+}
+
+enum Payload<'a> {
+    Inline(&'a [u8]),
+    Heap(HeapItem),
+}

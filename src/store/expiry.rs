@@ -1,0 +1,244 @@
+//! When items are due: a hierarchical timing wheel a shard (Varghese & Lauck, SOSP'87), so that
+//! finding what is due costs what is due, not what is stored.
+//!
+//! An entry is the item's 32-bit hash, four bytes. It is a hint, not a reference: the shard looks the
+//! hash up and asks the item itself. So items move, change their deadline or go without the wheel knowing:
+//! an entry that comes up too early is entered again, one without an item is dropped. An item needs a
+//! new entry only when its deadline becomes *earlier* than the one its entry stands for.
+
+use crate::clock::{Deadline, Millis};
+
+const LEVELS: usize = 5;
+const SLOT_BITS: u32 = 6;
+const SLOTS: usize = 1 << SLOT_BITS;
+
+/// Slots of level 0 are a second wide, each further level 64 times as wide: 64 s, 68 min, 3 d, 194 d,
+/// and the last slot of the last level holds everything later.
+#[derive(Debug, Default)]
+pub(super) struct Wheel {
+    /// Each level is allocated when it is first needed.
+    levels: [Vec<Vec<u32>>; LEVELS],
+    /// The second up to which everything due was handed out.
+    turned: u64,
+    len: usize,
+    /// Entries by level: what is empty is skipped in one step.
+    by_level: [usize; LEVELS],
+    bytes: usize,
+}
+
+/// The slot for a deadline, seen from second `turned`. An item is handed out in the second after its
+/// deadline's, when it is due for certain.
+fn slot_after(turned: u64, deadline: Deadline) -> usize {
+    let due = (deadline.0.secs() + 1).max(turned + 1);
+    let ahead = due ^ turned;
+    let level = (ahead.ilog2() / SLOT_BITS) as usize;
+    if level >= LEVELS - 1 {
+        // The top level goes round: what lies beyond it waits in the slot that comes up last.
+        let shift = (LEVELS as u32 - 1) * SLOT_BITS;
+        let distance = ((due >> shift) - (turned >> shift)).min(SLOTS as u64 - 1);
+        return (LEVELS - 1) * SLOTS + ((turned >> shift) + distance) as usize % SLOTS;
+    }
+    level * SLOTS + (due >> (level as u32 * SLOT_BITS)) as usize % SLOTS
+}
+
+impl Wheel {
+    /// Entries, outdated ones included.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Bytes allocated.
+    pub(super) fn bytes(&self) -> usize {
+        self.levels.iter().map(Vec::capacity).sum::<usize>() * size_of::<Vec<u32>>() + self.bytes
+    }
+
+    /// Remembers that the item with this hash is due at `deadline`. `O(1)`.
+    pub(super) fn insert(&mut self, hash: u32, deadline: Deadline, now: Millis) {
+        if self.len == 0 {
+            self.turned = now.secs();
+        }
+        let slot = slot_after(self.turned, deadline);
+        self.push(slot, hash);
+        self.len += 1;
+    }
+
+    fn push(&mut self, slot: usize, hash: u32) {
+        let level = &mut self.levels[slot / SLOTS];
+        if level.is_empty() {
+            level.resize_with(SLOTS, Vec::new);
+        }
+        let entries = &mut level[slot % SLOTS];
+        if entries.len() == entries.capacity() {
+            // An eighth at a time: doubling would waste up to four bytes an item.
+            let more = (entries.len() / 8).max(2);
+            entries.reserve_exact(more);
+            self.bytes += (entries.capacity() - entries.len()) * size_of::<u32>();
+        }
+        entries.push(hash);
+        self.by_level[slot / SLOTS] += 1;
+    }
+
+    fn take(&mut self, slot: usize) -> Vec<u32> {
+        let Some(place) = self.levels[slot / SLOTS].get_mut(slot % SLOTS) else { return Vec::new() };
+        let entries = std::mem::take(place);
+        self.bytes -= entries.capacity() * size_of::<u32>();
+        self.by_level[slot / SLOTS] -= entries.len();
+        entries
+    }
+
+    /// Moves up to `most` hashes whose time has come into `due`. Returns whether there may be more.
+    /// Entries of a wider slot are spread over the narrower ones as their time comes near, each at
+    /// most once a level.
+    pub(super) fn turn(
+        &mut self,
+        now: Millis,
+        most: usize,
+        due: &mut Vec<u32>,
+        deadline_of: impl Fn(u32) -> Option<Deadline>,
+    ) -> bool {
+        if self.len == 0 {
+            self.turned = now.secs().max(self.turned);
+            return false;
+        }
+        let mut handled = 0;
+        while self.turned < now.secs() {
+            if handled >= most {
+                return true;
+            }
+            // Nothing happens before the next slot of a level that has entries.
+            let empty = self.by_level.iter().take_while(|&&entries| entries == 0).count() as u32;
+            let still = self.turned | ((1 << (empty * SLOT_BITS)) - 1);
+            if still >= now.secs() {
+                self.turned = now.secs();
+                return false;
+            }
+            let second = still + 1;
+            // The top levels first: what they release may belong into the lower ones.
+            for level in (1..LEVELS).rev() {
+                let width = 1u64 << (level as u32 * SLOT_BITS);
+                if second.is_multiple_of(width) {
+                    let slot = level * SLOTS + (second >> (level as u32 * SLOT_BITS)) as usize % SLOTS;
+                    let entries = self.take(slot);
+                    handled += entries.len();
+                    self.spread(entries, second, due, &deadline_of);
+                }
+            }
+            let slot = second as usize % SLOTS;
+            let mut entries = self.take(slot);
+            let rest = entries.len().saturating_sub(most.saturating_sub(handled).max(1));
+            handled += entries.len() - rest;
+            self.len -= entries.len() - rest;
+            due.extend(entries.drain(rest..));
+            if rest > 0 {
+                // The second is not over.
+                self.bytes += entries.capacity() * size_of::<u32>();
+                self.by_level[0] += rest;
+                self.levels[0][slot] = entries;
+                self.turned = second - 1;
+                return true;
+            }
+            self.turned = second;
+        }
+        false
+    }
+
+    fn spread(
+        &mut self,
+        entries: Vec<u32>,
+        second: u64,
+        due: &mut Vec<u32>,
+        deadline_of: &impl Fn(u32) -> Option<Deadline>,
+    ) {
+        for hash in entries {
+            match deadline_of(hash) {
+                Some(deadline) if deadline.0.secs() + 1 > second => {
+                    let slot = slot_after(second, deadline);
+                    self.push(slot, hash);
+                }
+                // Due, or without an item: the shard finds out which.
+                _ => {
+                    due.push(hash);
+                    self.len -= 1;
+                }
+            }
+        }
+    }
+
+    /// An entry of the slot that comes up first: for volatile-ttl.
+    pub(super) fn soonest(&self) -> Option<u32> {
+        let start = self.turned + 1;
+        for level in 0..LEVELS {
+            let first = (start >> (level as u32 * SLOT_BITS)) as usize;
+            for step in 0..SLOTS {
+                let slot = (first + step) % SLOTS;
+                if let Some(&hash) = self.levels[level].get(slot).and_then(|entries| entries.last()) {
+                    return Some(hash);
+                }
+            }
+        }
+        None
+    }
+
+    /// A random entry: for the other volatile policies.
+    pub(super) fn sample(&self, random: u64) -> Option<u32> {
+        if self.len == 0 {
+            return None;
+        }
+        let all = LEVELS * SLOTS;
+        let start = random as usize % all;
+        let mut order = (start..all).chain(0..start);
+        let entries = order.find_map(|slot| {
+            self.levels[slot / SLOTS].get(slot % SLOTS).filter(|entries| !entries.is_empty())
+        })?;
+        Some(entries[(random >> 32) as usize % entries.len()])
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Wheel::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    proptest! {
+        /// However time advances, each entry is handed out after its deadline and within a second and a
+        /// half, and exactly once.
+        #[test]
+        fn hands_out_each_entry_when_it_is_due(
+            start in 0u64..10_000_000_000,
+            deadlines in prop::collection::vec(0u64..4_000_000_000_000, 1..60),
+            steps in prop::collection::vec(prop_oneof![1u64..100_000, 1u64..3_000_000_000, 1u64..1_000_000_000_000], 1..60),
+            most in 1usize..20,
+        ) {
+            let mut now = Millis(start * 1000);
+            let mut wheel = Wheel::default();
+            let mut waiting = BTreeMap::new();
+            for (hash, ttl) in deadlines.iter().enumerate() {
+                let deadline = Deadline(now.saturating_add(*ttl));
+                waiting.insert(hash as u32, deadline);
+                wheel.insert(hash as u32, deadline, now);
+            }
+            for step in steps {
+                now = now.saturating_add(step);
+                let mut due = Vec::new();
+                loop {
+                    let more = wheel.turn(now, most, &mut due, |hash| waiting.get(&hash).copied());
+                    for hash in due.drain(..) {
+                        let deadline = waiting.remove(&hash).expect("handed out once");
+                        prop_assert!(deadline.is_due(now));
+                    }
+                    if !more { break; }
+                }
+                prop_assert_eq!(wheel.len(), waiting.len());
+                let late = waiting.values().filter(|d| d.0.secs() + 1 < now.secs()).count();
+                prop_assert_eq!(late, 0);
+            }
+            let counted: usize = wheel.levels.iter().flatten().map(|s| s.capacity() * 4).sum();
+            prop_assert_eq!(wheel.bytes, counted);
+        }
+    }
+}

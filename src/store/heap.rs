@@ -1,0 +1,77 @@
+//! Values that are too large, or keys that are too long, for the log: a slab of boxes, addressed by
+//! an index that the item's record holds as its payload.
+
+use super::memory::allocated;
+use super::value::Object;
+
+/// Index of a heap item within its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct HeapIndex(pub(super) u32);
+
+#[derive(Debug)]
+pub struct HeapItem {
+    /// The key, when it is too long for the record.
+    pub(super) key: Option<Box<[u8]>>,
+    pub(super) object: Object,
+    /// What the shard has charged for it; kept here so that the same is refunded.
+    charged: usize,
+}
+
+impl HeapItem {
+    pub(super) fn new(key: Option<Box<[u8]>>, object: Object) -> HeapItem {
+        let mut item = HeapItem { key, object, charged: 0 };
+        item.charged = item.weigh();
+        item
+    }
+
+    fn weigh(&self) -> usize {
+        let key = self.key.as_ref().map_or(0, |key| allocated(key.len()));
+        allocated(size_of::<HeapItem>()) + size_of::<usize>() + key + self.object.bytes()
+    }
+
+    pub(super) fn charged(&self) -> usize {
+        self.charged
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Heap {
+    items: Vec<Option<Box<HeapItem>>>,
+    vacant: Vec<u32>,
+}
+
+impl Heap {
+    pub(super) fn insert(&mut self, item: Box<HeapItem>) -> HeapIndex {
+        if let Some(index) = self.vacant.pop() {
+            self.items[index as usize] = Some(item);
+            return HeapIndex(index);
+        }
+        self.items.push(Some(item));
+        HeapIndex(u32::try_from(self.items.len() - 1).expect("a shard holds fewer than 2^32 items"))
+    }
+
+    pub(super) fn get(&self, index: HeapIndex) -> &HeapItem {
+        self.items[index.0 as usize].as_ref().expect("a live record's heap item is there")
+    }
+
+    /// Takes an item out. The caller drops it, after it has let go of the shard's lock.
+    pub(super) fn remove(&mut self, index: HeapIndex) -> Box<HeapItem> {
+        let item = self.items[index.0 as usize].take().expect("a live record's heap item is there");
+        self.vacant.push(index.0);
+        if self.vacant.len() == self.items.len() {
+            self.vacant = Vec::new();
+            self.items = Vec::new();
+        }
+        item
+    }
+
+    /// All items, to be dropped by the caller.
+    pub(super) fn into_items(self) -> impl Iterator<Item = Box<HeapItem>> {
+        self.items.into_iter().flatten()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.items.len() - self.vacant.len()
+    }
+}

@@ -1,0 +1,789 @@
+//! One lock's part of the store: index, log, heap values, expiry and counters, kept consistent
+//! together. Methods take the shard by `&mut`, so holding its lock is what lets you call them.
+
+use super::change::{Event, Watched};
+use super::entry::StoreError;
+use super::eviction::s3fifo::{S3Fifo, Verdict};
+use super::eviction::{PolicyKind, lfu};
+use super::expiry::Wheel;
+use super::heap::{Heap, HeapItem};
+use super::item::{self, Fields, Record};
+use super::log::{Handle, Log, Moved, Queue};
+use super::memory::Budget;
+use super::table::{Position, SPENT, Table};
+use crate::clock::{Deadline, Millis};
+use foldhash::quality::FixedState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
+
+/// Tables a shard: small ones, so that growing one pauses nobody for long.
+const TABLES: usize = 1 << SPENT;
+/// Records that one insert may evict, and one turn of maintenance under one lock.
+const EVICT_MOST: usize = 1024;
+
+/// What all shards share.
+pub(super) struct Shared {
+    pub budget: Budget,
+    pub policy: AtomicU8,
+    pub shards: usize,
+    pub samples: AtomicU32,
+    pub lfu_factor: AtomicU32,
+    pub lfu_decay: AtomicU32,
+    /// Some shard could not make the room it took: others are asked to.
+    pub owing: AtomicBool,
+    hasher: FixedState,
+}
+
+impl Shared {
+    pub(super) fn new(limit: usize, policy: PolicyKind, shards: usize, seed: u64) -> Shared {
+        Shared {
+            budget: Budget::new(limit),
+            policy: AtomicU8::new(policy.to_byte()),
+            shards,
+            samples: AtomicU32::new(5),
+            lfu_factor: AtomicU32::new(10),
+            lfu_decay: AtomicU32::new(1),
+            owing: AtomicBool::new(false),
+            hasher: FixedState::with_seed(seed),
+        }
+    }
+
+    pub(super) fn policy(&self) -> PolicyKind {
+        PolicyKind::from_byte(self.policy.load(Ordering::Relaxed))
+    }
+
+    /// The keyed hash of a key: its high bits choose the shard, the low 32 place it there.
+    #[inline]
+    pub(super) fn hash(&self, key: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(key);
+        hasher.finish()
+    }
+}
+
+/// The hash of an item within its shard. All databases of a key share a shard.
+#[inline]
+pub(super) fn item_hash(key_hash: u64, db: u8) -> u32 {
+    (key_hash as u32) ^ u32::from(db).wrapping_mul(0x9E37_79B1)
+}
+
+/// Events of a shard, since start or reset.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShardStats {
+    pub evicted: u64,
+    /// Evicted though never read since they were written.
+    pub evicted_unfetched: u64,
+    pub expired: u64,
+    pub expired_unfetched: u64,
+    /// Items stored since start, replacements included.
+    pub stored: u64,
+    pub promoted: u64,
+    pub compacted: u64,
+}
+
+/// Items of one database within a shard.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DbCount {
+    pub items: u64,
+    /// Those with a deadline.
+    pub volatile: u64,
+}
+
+/// An item found: where its handle stands, and the handle.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    position: Position,
+    pub handle: Handle,
+}
+
+pub(super) struct Shard {
+    tables: [Table; TABLES],
+    pub log: Log,
+    pub heap: Heap,
+    wheel: Wheel,
+    s3fifo: S3Fifo,
+    pub watched: Watched,
+    pub counts: Vec<DbCount>,
+    pub stats: ShardStats,
+    /// Heap values on their way out; dropped when the lock is gone.
+    pub garbage: Vec<Box<HeapItem>>,
+    heap_bytes: usize,
+    table_bytes: usize,
+    /// What the budget was charged last.
+    charged: usize,
+    last_unique: u64,
+    random: u64,
+}
+
+impl Shard {
+    pub(super) fn new(databases: usize, number: u64) -> Shard {
+        Shard {
+            tables: Default::default(),
+            log: Log::default(),
+            heap: Heap::default(),
+            wheel: Wheel::default(),
+            s3fifo: S3Fifo::new(0),
+            watched: Watched::default(),
+            counts: vec![DbCount::default(); databases],
+            stats: ShardStats::default(),
+            garbage: Vec::new(),
+            heap_bytes: 0,
+            table_bytes: 0,
+            charged: 0,
+            last_unique: number,
+            random: number.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1,
+        }
+    }
+
+    // --- finding ---------------------------------------------------------------------------
+
+    #[inline]
+    fn table(&self, hash: u32) -> &Table {
+        &self.tables[(hash >> (32 - SPENT)) as usize]
+    }
+
+    #[inline]
+    fn table_mut(&mut self, hash: u32) -> &mut Table {
+        &mut self.tables[(hash >> (32 - SPENT)) as usize]
+    }
+
+    #[inline]
+    pub(super) fn prefetch_bucket(&self, hash: u32) {
+        self.table(hash).prefetch(hash << SPENT);
+    }
+
+    #[inline]
+    pub(super) fn prefetch_item(&self, hash: u32) {
+        if let Some(handle) = self.table(hash).likely(hash << SPENT) {
+            self.log.prefetch(Handle(handle));
+        }
+    }
+
+    pub(super) fn key_of<'a>(&'a self, record: Record<'a>) -> &'a [u8] {
+        match (record.key(), record.heap_index()) {
+            (Some(key), _) => key,
+            (None, Some(index)) => self.heap.get(index).key.as_deref().unwrap_or_default(),
+            (None, None) => unreachable!("a key outside the record is on the heap"),
+        }
+    }
+
+    /// The one look-up. Finds the item whether or not it is due.
+    #[inline]
+    fn find(&self, hash: u32, db: u8, key: &[u8]) -> Option<Found> {
+        let (position, handle) = self.table(hash).find(hash << SPENT, |handle| {
+            let record = self.log.record(Handle(handle));
+            self.key_of(record) == key && record.db() == db
+        })?;
+        Some(Found { position, handle: Handle(handle) })
+    }
+
+    /// Finds an item. One that is due is absent, and goes at once.
+    #[inline]
+    pub(super) fn look_up(&mut self, hash: u32, db: u8, key: &[u8], now: Millis) -> Option<Found> {
+        let found = self.find(hash, db, key)?;
+        match self.log.record(found.handle).deadline() {
+            Some(deadline) if deadline.is_due(now) => {
+                self.expire(found, hash, db, key);
+                None
+            }
+            _ => Some(found),
+        }
+    }
+
+    fn hash_of(&self, handle: Handle, shared: &Shared) -> u32 {
+        let record = self.log.record(handle);
+        item_hash(shared.hash(self.key_of(record)), record.db())
+    }
+
+    /// Finds the place of a handle that is known to be in the table.
+    fn place_of(&self, handle: Handle, hash: u32) -> Position {
+        self.table(hash)
+            .find(hash << SPENT, |other| other == handle.0)
+            .expect("a living record is in the table")
+            .0
+    }
+
+    // --- writing ---------------------------------------------------------------------------
+
+    /// The queue for an item that is new here.
+    pub(super) fn admit(&mut self, hash: u32, bytes: usize) -> Queue {
+        self.s3fifo.admit(hash.into(), bytes as u64)
+    }
+
+    /// Adds an item that is known to be absent. Room has been made with `make_room`.
+    pub(super) fn add(
+        &mut self,
+        hash: u32,
+        key: &[u8],
+        fields: &Fields,
+        payload: &[u8],
+        queue: Queue,
+        shared: &Shared,
+        now: Millis,
+    ) -> Found {
+        let handle = self.append(fields, key, payload, queue);
+        self.grow_table(hash, shared);
+        self.table_mut(hash).insert(hash << SPENT, handle.0);
+        let count = &mut self.counts[fields.db as usize];
+        count.items += 1;
+        if let Some(deadline) = fields.deadline {
+            count.volatile += 1;
+            self.wheel.insert(hash, deadline, now);
+        }
+        Found { position: self.place_of(handle, hash), handle }
+    }
+
+    fn append(&mut self, fields: &Fields, key: &[u8], payload: &[u8], queue: Queue) -> Handle {
+        let len = fields.record_len(key, payload);
+        self.log.append(queue, len, |data| fields.write(key, payload, data))
+    }
+
+    /// Writes a new record for an item that is there, in the same queue. Heap value and counts are the
+    /// caller's; the wheel learns of a new deadline by `reschedule`.
+    pub(super) fn rewrite(&mut self, found: Found, key: &[u8], fields: &Fields, payload: &[u8]) -> Found {
+        let queue = self.log.queue_of(found.handle);
+        let hash_table = found.position;
+        let handle = self.append(fields, key, payload, queue);
+        self.log.kill(found.handle);
+        Found { position: hash_table, handle }
+    }
+
+    /// Points the table to the record that `rewrite` wrote.
+    pub(super) fn repoint(&mut self, hash: u32, found: Found) {
+        self.table_mut(hash).replace(found.position, found.handle.0);
+    }
+
+    fn grow_table(&mut self, hash: u32, shared: &Shared) {
+        self.resize_table((hash >> (32 - SPENT)) as usize, shared, |table, touch, hash_of| {
+            table.grow_if_full(touch, hash_of)
+        });
+    }
+
+    fn resize_table(
+        &mut self,
+        number: usize,
+        shared: &Shared,
+        resize: impl FnOnce(&mut Table, &dyn Fn(u32), &dyn Fn(u32) -> u32) -> bool,
+    ) {
+        let mut table = std::mem::take(&mut self.tables[number]);
+        let before = table.bytes();
+        let resized = resize(&mut table, &|handle| self.log.prefetch(Handle(handle)), &|handle| {
+            self.hash_of(Handle(handle), shared) << SPENT
+        });
+        if resized {
+            self.table_bytes = self.table_bytes + table.bytes() - before;
+        }
+        self.tables[number] = table;
+    }
+
+    /// Keeps counts and wheel true when an item's deadline changes. `O(1)`.
+    pub(super) fn reschedule(
+        &mut self,
+        hash: u32,
+        db: u8,
+        old: Option<Deadline>,
+        new: Option<Deadline>,
+        now: Millis,
+    ) {
+        let count = &mut self.counts[db as usize];
+        match (old, new) {
+            (None, Some(_)) => count.volatile += 1,
+            (Some(_), None) => count.volatile -= 1,
+            _ => {}
+        }
+        // A later deadline needs no entry: the old one comes up, finds the item and is entered again.
+        if let Some(deadline) = new
+            && old.is_none_or(|old| deadline < old)
+        {
+            self.wheel.insert(hash, deadline, now);
+        }
+    }
+
+    /// Takes an item out of everything. Its heap value becomes garbage.
+    pub(super) fn remove(&mut self, found: Found, hash: u32) {
+        let record = self.log.record(found.handle);
+        let (db, volatile, heap) = (record.db(), record.deadline().is_some(), record.heap_index());
+        self.table_mut(hash).remove(found.position, hash << SPENT);
+        self.log.kill(found.handle);
+        if let Some(index) = heap {
+            let item = self.heap.remove(index);
+            self.heap_bytes -= item.charged();
+            self.garbage.push(item);
+        }
+        let count = &mut self.counts[db as usize];
+        count.items -= 1;
+        count.volatile -= u64::from(volatile);
+    }
+
+    pub(super) fn add_to_heap(&mut self, item: HeapItem) -> [u8; 4] {
+        self.heap_bytes += item.charged();
+        self.heap.insert(Box::new(item)).0.to_le_bytes()
+    }
+
+    /// Takes a heap value away from a record that lives on without it.
+    pub(super) fn drop_heap(&mut self, index: super::heap::HeapIndex) {
+        let item = self.heap.remove(index);
+        self.heap_bytes -= item.charged();
+        self.garbage.push(item);
+    }
+
+    /// A number that no version of an item of this shard has had: shards count in steps of their number.
+    pub(super) fn next_unique(&mut self, shared: &Shared) -> u64 {
+        self.last_unique += shared.shards as u64;
+        self.last_unique
+    }
+
+    /// What every write announces.
+    #[inline]
+    pub(super) fn announce(&mut self, db: u8, key: &[u8], _event: Event) {
+        if !self.watched.is_empty() {
+            self.watched.changed(db, key);
+        }
+    }
+
+    /// Charges or refunds what the shard has grown or shrunk by since the last call.
+    #[inline]
+    pub(super) fn settle(&mut self, shared: &Shared) {
+        let bytes =
+            self.log.bytes() + self.heap_bytes + self.table_bytes + self.wheel.bytes() + self.s3fifo.bytes();
+        if bytes > self.charged {
+            shared.budget.charge(bytes - self.charged);
+        } else if bytes < self.charged {
+            shared.budget.refund(self.charged - bytes);
+        }
+        self.charged = bytes;
+    }
+
+    // --- access ----------------------------------------------------------------------------
+
+    /// Marks a hit: frequency, idle time, and that it was fetched.
+    #[inline]
+    pub(super) fn touch(&mut self, found: Found, now: Millis, shared: &Shared) {
+        let record = self.log.record(found.handle);
+        let (hits, touched) = (record.header.hits(), record.touched());
+        let policy = shared.policy();
+        let new = if policy.is_lfu() {
+            let random = self.next_random() as u32;
+            let (factor, decay) = (&shared.lfu_factor, &shared.lfu_decay);
+            lfu::hit(touched, now, factor.load(Ordering::Relaxed), decay.load(Ordering::Relaxed), random)
+        } else {
+            item::touched_at(now)
+        };
+        self.log.record_mut(found.handle).set_access((hits + 1).min(3), new);
+    }
+
+    /// The access clock of a new item.
+    pub(super) fn first_touch(now: Millis, shared: &Shared) -> u32 {
+        if shared.policy().is_lfu() { lfu::new_clock(now) } else { item::touched_at(now) }
+    }
+
+    fn next_random(&mut self) -> u64 {
+        // xorshift64*: Marsaglia 2003, Vigna 2016.
+        let mut x = self.random;
+        x ^= x >> 12;
+        x ^= x << 25;
+        x ^= x >> 27;
+        self.random = x;
+        x.wrapping_mul(0x2545_F491_4F6C_DD1D)
+    }
+
+    // --- expiry ----------------------------------------------------------------------------
+
+    fn expire(&mut self, found: Found, hash: u32, db: u8, key: &[u8]) {
+        self.stats.expired += 1;
+        let fetched = self.log.record(found.handle).has_mark(item::Mark::Fetched);
+        self.stats.expired_unfetched += u64::from(!fetched);
+        self.remove(found, hash);
+        self.announce(db, key, Event::Expired);
+    }
+
+    /// Removes items whose deadline has passed, looking at up to `most` wheel entries. Returns whether
+    /// there may be more.
+    pub(super) fn expire_due(&mut self, now: Millis, most: usize, shared: &Shared) -> bool {
+        let mut due = Vec::new();
+        let mut wheel = std::mem::take(&mut self.wheel);
+        let more = wheel.turn(now, most, &mut due, |hash| self.deadline_at(hash, shared));
+        self.wheel = wheel;
+        for hash in due {
+            self.expire_hash(hash, now, shared);
+        }
+        // Deadlines that came and went leave entries behind: build the wheel anew when they dominate.
+        let volatile: u64 = self.counts.iter().map(|count| count.volatile).sum();
+        if self.wheel.len() as u64 > 2 * volatile + 1024 {
+            self.rebuild_wheel(now, shared);
+        }
+        self.settle(shared);
+        more
+    }
+
+    /// The item with exactly this hash that has a deadline.
+    fn volatile_at(&self, hash: u32, shared: &Shared) -> Option<Found> {
+        let (position, handle) = self.table(hash).find(hash << SPENT, |handle| {
+            self.log.record(Handle(handle)).deadline().is_some()
+                && self.hash_of(Handle(handle), shared) == hash
+        })?;
+        Some(Found { position, handle: Handle(handle) })
+    }
+
+    fn deadline_at(&self, hash: u32, shared: &Shared) -> Option<Deadline> {
+        let found = self.volatile_at(hash, shared)?;
+        self.log.record(found.handle).deadline()
+    }
+
+    fn expire_hash(&mut self, hash: u32, now: Millis, shared: &Shared) {
+        // Two items may share a 32-bit hash; each wheel entry finds one that is due.
+        while let Some(found) = self.volatile_at(hash, shared) {
+            let record = self.log.record(found.handle);
+            match record.deadline() {
+                Some(deadline) if deadline.is_due(now) => {
+                    let (db, key) = (record.db(), self.key_of(record).to_vec());
+                    self.expire(found, hash, db, &key);
+                }
+                Some(deadline) => {
+                    self.wheel.insert(hash, deadline, now);
+                    return;
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn rebuild_wheel(&mut self, now: Millis, shared: &Shared) {
+        self.wheel.clear();
+        let handles: Vec<u32> = self.handles().collect();
+        for handle in handles {
+            let handle = Handle(handle);
+            if let Some(deadline) = self.log.record(handle).deadline() {
+                self.wheel.insert(self.hash_of(handle, shared), deadline, now);
+            }
+        }
+    }
+
+    // --- room ------------------------------------------------------------------------------
+
+    /// Makes room for a record of `len` bytes and `heap` bytes beside it. Positions and handles found
+    /// before are void when it returns `Ok(true)`: items were moved or evicted.
+    pub(super) fn make_room(
+        &mut self,
+        queue: Queue,
+        len: usize,
+        heap: usize,
+        now: Millis,
+        shared: &Shared,
+    ) -> Result<bool, StoreError> {
+        let mut wanted = self.log.wanting(queue, len) + heap;
+        if wanted == 0 || (!shared.budget.is_short_of(wanted) && !self.log.is_full()) {
+            return Ok(false);
+        }
+        let limit = shared.budget.limit();
+        if limit != 0 && heap > limit / 4 * 3 {
+            return Err(StoreError::OutOfMemory);
+        }
+        let fair = limit / shared.shards;
+        for _ in 0..EVICT_MOST {
+            self.settle(shared);
+            wanted = self.log.wanting(queue, len) + heap;
+            if wanted == 0 || (!shared.budget.is_short_of(wanted) && !self.log.is_full()) {
+                return Ok(true);
+            }
+            // A shard that has less than its share lets the others give.
+            let poor = self.charged < fair / 2 && !self.log.is_full();
+            if poor && shared.policy() != PolicyKind::NoEviction {
+                break;
+            }
+            if !self.give_way(now, shared) {
+                if shared.policy() == PolicyKind::NoEviction || self.log.is_full() {
+                    return Err(StoreError::OutOfMemory);
+                }
+                break;
+            }
+        }
+        shared.owing.store(true, Ordering::Relaxed);
+        Ok(true)
+    }
+
+    /// One step towards less memory: expires, compacts or evicts. `false`: nothing here can go.
+    pub(super) fn give_way(&mut self, now: Millis, shared: &Shared) -> bool {
+        if self.compact_if(10, shared) {
+            return true;
+        }
+        let gave = match shared.policy() {
+            PolicyKind::NoEviction => false,
+            PolicyKind::AllkeysS3Fifo => self.evict_by_queue(shared),
+            policy => self.evict_by_sample(policy, now, shared),
+        };
+        // What is dead but not worth a copy yet is worth it before giving up.
+        gave || self.compact_if(usize::MAX, shared)
+    }
+
+    fn evict(&mut self, found: Found, hash: u32) {
+        self.stats.evicted += 1;
+        let record = self.log.record(found.handle);
+        self.stats.evicted_unfetched += u64::from(!record.has_mark(item::Mark::Fetched));
+        if !self.watched.is_empty() {
+            let (db, key) = (record.db(), self.key_of(record).to_vec());
+            self.announce(db, &key, Event::Evicted);
+        }
+        self.remove(found, hash);
+    }
+
+    fn evict_by_queue(&mut self, shared: &Shared) -> bool {
+        let (small, main) = (self.log.live(Queue::Small), self.log.live(Queue::Main));
+        self.s3fifo.set_limit((small + main) as u64);
+        let first = self.s3fifo.which_tail(small as u64, main as u64);
+        let other = if first == Queue::Small { Queue::Main } else { Queue::Small };
+        let Some((queue, handle)) =
+            [first, other].into_iter().find_map(|queue| Some((queue, self.log.oldest(queue)?)))
+        else {
+            return false;
+        };
+        let hash = self.hash_of(handle, shared);
+        let position = self.place_of(handle, hash);
+        match self.s3fifo.from_tail(queue, self.log.record(handle).header.hits(), main as u64) {
+            Verdict::Evict => {
+                self.evict(Found { position, handle }, hash);
+                let items = self.tables.iter().map(Table::len).sum();
+                self.s3fifo.on_evict(queue, hash.into(), items);
+            }
+            Verdict::Move(queue, hits) => {
+                self.stats.promoted += 1;
+                self.log.record_mut(handle).set_hits(hits);
+                let new = self.log.move_to(handle, queue);
+                self.table_mut(hash).replace(position, new.0);
+            }
+        }
+        true
+    }
+
+    /// Redis' way: the best of a few random items. They lie anywhere, so compaction follows.
+    fn evict_by_sample(&mut self, policy: PolicyKind, now: Millis, shared: &Shared) -> bool {
+        let mut best: Option<(u64, u32)> = None;
+        let samples = match policy {
+            PolicyKind::AllkeysRandom | PolicyKind::VolatileRandom | PolicyKind::VolatileTtl => 1,
+            _ => shared.samples.load(Ordering::Relaxed).max(1),
+        };
+        for _ in 0..samples {
+            let Some(hash) = self.sample(policy, shared) else { break };
+            let Some(found) = self.any_at(hash, policy, shared) else { continue };
+            let touched = self.log.record(found.handle).touched();
+            let score = if policy.is_lfu() {
+                255 - u64::from(lfu::counter(touched, now, shared.lfu_decay.load(Ordering::Relaxed)))
+            } else {
+                item::idle_secs(touched, now)
+            };
+            if best.is_none_or(|(most, _)| score > most) {
+                best = Some((score, hash));
+            }
+        }
+        let Some((_, hash)) = best else {
+            // Only outdated wheel entries were drawn: clear them out, then there is nothing or something.
+            if policy.is_volatile() && self.counts.iter().any(|count| count.volatile > 0) {
+                self.rebuild_wheel(now, shared);
+                return true;
+            }
+            return false;
+        };
+        if let Some(found) = self.any_at(hash, policy, shared) {
+            self.evict(found, hash);
+        }
+        true
+    }
+
+    fn any_at(&self, hash: u32, policy: PolicyKind, shared: &Shared) -> Option<Found> {
+        if policy.is_volatile() {
+            return self.volatile_at(hash, shared);
+        }
+        let (position, handle) =
+            self.table(hash).find(hash << SPENT, |handle| self.hash_of(Handle(handle), shared) == hash)?;
+        Some(Found { position, handle: Handle(handle) })
+    }
+
+    fn sample(&mut self, policy: PolicyKind, shared: &Shared) -> Option<u32> {
+        let random = self.next_random();
+        if policy == PolicyKind::VolatileTtl {
+            return self.wheel.soonest();
+        }
+        if policy.is_volatile() {
+            return self.wheel.sample(random);
+        }
+        let handle = self.sample_handle(random)?;
+        Some(self.hash_of(handle, shared))
+    }
+
+    /// A random item's handle.
+    fn sample_handle(&self, random: u64) -> Option<Handle> {
+        let start = random as usize % TABLES;
+        let tables = (start..TABLES).chain(0..start);
+        tables.map(|i| &self.tables[i]).find_map(|table| table.sample(random.rotate_left(17))).map(Handle)
+    }
+
+    /// A random item of a database; `None` when a few draws found none.
+    pub(super) fn random_of(&mut self, db: u8) -> Option<Handle> {
+        (0..16).find_map(|_| {
+            let random = self.next_random();
+            self.sample_handle(random).filter(|&handle| self.log.record(handle).db() == db)
+        })
+    }
+
+    /// Compacts when more than a `part`-th of the log is dead (and at least a segment's worth).
+    pub(super) fn compact_if(&mut self, part: usize, shared: &Shared) -> bool {
+        let dead = self.log.dead();
+        if dead < 1024 || dead <= self.log.bytes() / part {
+            return false;
+        }
+        let mut moved = Moved::new();
+        let done = self.log.compact(&mut moved);
+        for (old, new) in &moved {
+            let hash = self.hash_of(*new, shared);
+            let position = self.place_of(*old, hash);
+            self.table_mut(hash).replace(position, new.0);
+        }
+        self.stats.compacted += moved.len() as u64;
+        done && self.log.dead() < dead
+    }
+
+    /// What can wait: called a few times a second, for as long as it returns `true`.
+    pub(super) fn tidy(&mut self, now: Millis, shared: &Shared) -> bool {
+        let mut more = false;
+        for _ in 0..4 {
+            more = self.compact_if(6, shared);
+            if !more {
+                break;
+            }
+        }
+        if !more && self.log.dead() == self.log.bytes() && self.log.bytes() > 0 {
+            self.log.clear();
+        }
+        for number in 0..TABLES {
+            self.resize_table(number, shared, |table, touch, hash_of| table.shrink_if_sparse(touch, hash_of));
+        }
+        if shared.budget.is_short_of(0) {
+            for _ in 0..EVICT_MOST {
+                if !self.give_way(now, shared) {
+                    break;
+                }
+                self.settle(shared);
+                more = shared.budget.is_short_of(0);
+                if !more {
+                    break;
+                }
+            }
+        }
+        self.settle(shared);
+        more
+    }
+
+    // --- whole databases -------------------------------------------------------------------
+
+    pub(super) fn handles(&self) -> impl Iterator<Item = u32> + '_ {
+        self.tables.iter().flat_map(Table::handles)
+    }
+
+    /// Handles of items from hash `from` on, in hash order by bucket, with the hash to go on from.
+    pub(super) fn scan(&self, from: u32, count: usize, handles: &mut Vec<u32>) -> Option<u32> {
+        let mut number = (from >> (32 - SPENT)) as usize;
+        let mut within = from << SPENT;
+        loop {
+            if let Some(next) = self.tables[number].scan(within, count, handles) {
+                return ((number as u32) << (32 - SPENT)).checked_add(next.div_ceil(1 << SPENT));
+            }
+            number += 1;
+            within = 0;
+            if number == TABLES {
+                return None;
+            }
+            if handles.len() >= count {
+                return Some((number as u32) << (32 - SPENT));
+            }
+        }
+    }
+
+    /// Database and key of an item.
+    pub(super) fn name_of(&self, handle: Handle) -> (u8, &[u8]) {
+        let record = self.log.record(handle);
+        (record.db(), self.key_of(record))
+    }
+
+    /// Watched keys of these databases count as changed.
+    pub(super) fn touch_watched(&mut self, databases: &[u8]) {
+        for &db in databases {
+            for key in self.watched.keys_of(db) {
+                self.watched.changed(db, &key);
+            }
+        }
+    }
+
+    pub(super) fn charged(&self) -> usize {
+        self.charged
+    }
+
+    pub(super) fn scan_hash(&self, handle: Handle, shared: &Shared) -> u32 {
+        self.hash_of(handle, shared)
+    }
+
+    /// Empties a database. `O(1)` in items when it is the only one in use.
+    pub(super) fn flush(&mut self, db: u8, shared: &Shared) {
+        for key in self.watched.keys_of(db) {
+            let hash = item_hash(shared.hash(&key), db);
+            if self.find(hash, db, &key).is_some() {
+                self.announce(db, &key, Event::Flush);
+            }
+        }
+        let items: u64 = self.counts.iter().map(|count| count.items).sum();
+        if self.counts[db as usize].items == items {
+            self.clear();
+        } else {
+            let all: Vec<u32> = self.handles().collect();
+            for handle in all.into_iter().map(Handle) {
+                if self.log.record(handle).db() == db {
+                    let hash = self.hash_of(handle, shared);
+                    let position = self.place_of(handle, hash);
+                    self.remove(Found { position, handle }, hash);
+                }
+            }
+        }
+        self.settle(shared);
+    }
+
+    fn clear(&mut self) {
+        for table in &mut self.tables {
+            table.clear();
+        }
+        self.log.clear();
+        let heap = std::mem::take(&mut self.heap);
+        self.garbage.extend(heap.into_items());
+        self.wheel.clear();
+        self.s3fifo.clear();
+        (self.heap_bytes, self.table_bytes) = (0, 0);
+        self.counts.fill(DbCount::default());
+    }
+
+    #[cfg(test)]
+    pub(super) fn validate(&self, shared: &Shared) {
+        let living: std::collections::BTreeSet<u32> =
+            self.log.validate().iter().map(|handle| handle.0).collect();
+        assert_eq!(self.handles().collect::<std::collections::BTreeSet<_>>(), living);
+        for table in &self.tables {
+            table.validate(|handle| self.hash_of(Handle(handle), shared) << SPENT);
+        }
+        let mut counts = vec![DbCount::default(); self.counts.len()];
+        let (mut heap_bytes, mut heap_items) = (0, 0);
+        for &handle in &living {
+            let record = self.log.record(Handle(handle));
+            counts[record.db() as usize].items += 1;
+            counts[record.db() as usize].volatile += u64::from(record.deadline().is_some());
+            if let Some(index) = record.heap_index() {
+                heap_bytes += self.heap.get(index).charged();
+                heap_items += 1;
+            }
+            let found = self.find(self.hash_of(Handle(handle), shared), record.db(), self.key_of(record));
+            assert_eq!(found.map(|found| found.handle.0), Some(handle));
+        }
+        for (counted, kept) in counts.iter().zip(&self.counts) {
+            assert_eq!((counted.items, counted.volatile), (kept.items, kept.volatile));
+        }
+        assert_eq!(heap_bytes, self.heap_bytes);
+        assert_eq!(heap_items, self.heap.len());
+        assert_eq!(self.table_bytes, self.tables.iter().map(Table::bytes).sum::<usize>());
+    }
+}

@@ -1,0 +1,404 @@
+//! The store against a plain map, over random operations and clock moves; and what eviction, expiry and
+//! the limit promise.
+
+use super::*;
+use crate::clock::Deadline;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const START: Millis = Millis(1_790_000_000_000);
+
+impl Store {
+    fn validate(&self) {
+        let mut charged = 0;
+        for number in 0..self.shards.len() {
+            let shard = self.lock(number);
+            shard.validate(&self.shared);
+            charged += shard.charged();
+        }
+        assert_eq!(charged, self.used());
+    }
+}
+
+fn store(limit: usize, shards: usize, policy: PolicyKind) -> Store {
+    Store::new(StoreOptions { limit, shards, policy, ..StoreOptions::default() })
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put { db: u32, key: Vec<u8>, value: Vec<u8>, flags: u32, expiry: Expiry },
+    Delete { db: u32, key: Vec<u8> },
+    Deadline { db: u32, key: Vec<u8>, deadline: Option<Deadline> },
+    Unique { db: u32, key: Vec<u8> },
+    Rename { from: Vec<u8>, to: Vec<u8> },
+    Flush { db: u32 },
+    Swap,
+    Sleep { ms: u64, maintain: bool },
+}
+
+fn key() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        8 => (0u8..12).prop_map(|n| vec![b'k', n]),
+        1 => Just(vec![b'l'; 255]),
+        1 => Just(vec![b'l'; 256]),
+        1 => Just(vec![b'l'; 9000]),
+        1 => Just(vec![]),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    let sizes = prop_oneof![8 => 0usize..90, 2 => 4000usize..6000, 1 => Just(70_000)];
+    (sizes, any::<u8>()).prop_map(|(size, byte)| vec![byte; size])
+}
+
+fn deadline() -> impl Strategy<Value = Deadline> {
+    prop_oneof![6 => 1u64..20_000, 2 => 1u64..10_000_000, 1 => Just(1 << 62)]
+        .prop_map(|ms| Deadline(START.saturating_add(ms)))
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let expiry = prop_oneof![Just(Expiry::Keep), Just(Expiry::Never), deadline().prop_map(Expiry::At)];
+    let flags = prop_oneof![Just(0u32), any::<u32>()];
+    prop_oneof![
+        10 => (0u32..2, key(), value(), flags, expiry)
+            .prop_map(|(db, key, value, flags, expiry)| Step::Put { db, key, value, flags, expiry }),
+        4 => (0u32..2, key()).prop_map(|(db, key)| Step::Delete { db, key }),
+        4 => (0u32..2, key(), prop::option::of(deadline()))
+            .prop_map(|(db, key, deadline)| Step::Deadline { db, key, deadline }),
+        2 => (0u32..2, key()).prop_map(|(db, key)| Step::Unique { db, key }),
+        2 => (key(), key()).prop_map(|(from, to)| Step::Rename { from, to }),
+        1 => (0u32..2).prop_map(|db| Step::Flush { db }),
+        1 => Just(Step::Swap),
+        3 => (0u64..8000, any::<bool>()).prop_map(|(ms, maintain)| Step::Sleep { ms, maintain }),
+    ]
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Known {
+    value: Vec<u8>,
+    flags: u32,
+    deadline: Option<Deadline>,
+    unique: Option<u64>,
+}
+
+type Model = [BTreeMap<Vec<u8>, Known>; 2];
+
+fn apply(store: &Store, model: &mut Model, now: &mut Millis, step: Step) {
+    match step {
+        Step::Put { db, key, value, flags, expiry } => {
+            let mut db_handle = store.db(db, *now);
+            db_handle
+                .entry(&key)
+                .put(&value, Put::new(flags, expiry, Event::Set))
+                .expect("there is no limit");
+            let old = model[db as usize].get(&key).and_then(|known| known.deadline);
+            let deadline = match expiry {
+                Expiry::Keep => old,
+                Expiry::Never => None,
+                Expiry::At(deadline) => Some(deadline),
+            };
+            model[db as usize].insert(key, Known { value, flags, deadline, unique: None });
+        }
+        Step::Delete { db, key } => {
+            let deleted = store.db(db, *now).entry(&key).delete(Event::Del);
+            assert_eq!(deleted, model[db as usize].remove(&key).is_some());
+        }
+        Step::Deadline { db, key, deadline } => {
+            let there = store.db(db, *now).entry(&key).set_deadline(deadline, Event::Expire);
+            let known = model[db as usize].get_mut(&key);
+            assert_eq!(there, known.is_some());
+            if let Some(known) = known {
+                known.deadline = deadline;
+            }
+        }
+        Step::Unique { db, key } => {
+            let unique = store.db(db, *now).entry(&key).cas_unique();
+            match model[db as usize].get_mut(&key) {
+                None => assert_eq!(unique, 0),
+                Some(known) => assert_eq!(*known.unique.get_or_insert(unique), unique),
+            }
+        }
+        Step::Rename { from, to } => {
+            let mut db = store.db(0, *now);
+            db.hold([&from[..], &to[..]].into_iter());
+            let owned = db.entry(&from).take(Event::RenameFrom);
+            if let Some(owned) = owned {
+                db.entry(&to).insert(owned, Event::RenameTo).expect("there is no limit");
+                let known = model[0].remove(&from).expect("the model has it too");
+                model[0].insert(to, Known { unique: None, ..known });
+            } else {
+                assert!(!model[0].contains_key(&from));
+            }
+        }
+        Step::Flush { db } => {
+            store.db(db, *now).flush();
+            model[db as usize].clear();
+        }
+        Step::Swap => {
+            store.swap(0, 1);
+            model.swap(0, 1);
+        }
+        Step::Sleep { ms, maintain } => {
+            *now = now.saturating_add(ms);
+            if maintain {
+                store.maintain(0, 1, *now, true);
+            }
+        }
+    }
+    for db in model.iter_mut() {
+        db.retain(|_, known| known.deadline.is_none_or(|deadline| !deadline.is_due(*now)));
+    }
+}
+
+fn contents(store: &Store, db: u32, now: Millis) -> BTreeMap<Vec<u8>, Known> {
+    let mut all = BTreeMap::new();
+    store.db(db, now).for_each(&mut |key, item| {
+        let known = Known {
+            value: item.string().expect("only strings were stored").to_vec(),
+            flags: item.flags(),
+            deadline: item.deadline(),
+            unique: item.cas_unique(),
+        };
+        all.insert(key.to_vec(), known);
+        true
+    });
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+    #[test]
+    fn agrees_with_a_map(steps in prop::collection::vec(step(), 1..120), shards in 0u32..3) {
+        let store = store(0, 1 << shards, PolicyKind::default());
+        let (mut model, mut now) = (Model::default(), START);
+        for step in steps {
+            apply(&store, &mut model, &mut now, step);
+            store.validate();
+        }
+        for db in 0..2 {
+            prop_assert_eq!(&contents(&store, db, now), &model[db as usize]);
+            for (key, known) in &model[db as usize] {
+                let mut handle = store.db(db, now);
+                let mut entry = handle.entry(key);
+                let item = entry.read().expect("the model has it");
+                prop_assert_eq!(item.string(), Some(&known.value[..]));
+            }
+        }
+        store.maintain(0, 1, now.saturating_add(1 << 50), true);
+        store.validate();
+    }
+
+    /// At the limit items go, but what is there is right, and the account stays true.
+    #[test]
+    fn what_survives_at_the_limit_is_what_was_written(
+        steps in prop::collection::vec((0u32..400, 0usize..3000, any::<bool>()), 100..900),
+        policy in 0usize..PolicyKind::ALL.len(),
+    ) {
+        let policy = PolicyKind::ALL[policy];
+        let limit = 200_000;
+        let store = store(limit, 2, policy);
+        let mut model: BTreeMap<u32, (usize, u8)> = BTreeMap::new();
+        for (n, (number, size, volatile)) in steps.into_iter().enumerate() {
+            let key = number.to_be_bytes();
+            let fill = n as u8;
+            let expiry = if volatile { Expiry::At(Deadline(START.saturating_add(1_000_000))) } else { Expiry::Never };
+            let mut db = store.db(0, START);
+            let mut entry = db.entry(&key);
+            let put = entry.put(&vec![fill; size], Put::new(0, expiry, Event::Set));
+            drop(entry);
+            match put {
+                Ok(()) => { model.insert(number, (size, fill)); }
+                Err(StoreError::OutOfMemory) => prop_assert_eq!(policy, PolicyKind::NoEviction),
+            }
+            if n % 16 == 0 { store.validate(); }
+            // A volatile policy can only evict what has a deadline; the others hold the limit.
+            if !policy.is_volatile() {
+                prop_assert!(store.used() <= limit + limit / 2, "{} used", store.used());
+            }
+        }
+        let found = contents(&store, 0, START);
+        for (key, known) in &found {
+            let number = u32::from_be_bytes(key[..].try_into().expect("keys are four bytes"));
+            let (size, fill) = model[&number];
+            prop_assert_eq!(&known.value, &vec![fill; size]);
+        }
+        if policy == PolicyKind::NoEviction { prop_assert_eq!(found.len(), model.len()); }
+        store.validate();
+    }
+}
+
+fn put(store: &Store, key: &[u8], value: &[u8], now: Millis) {
+    let mut db = store.db(0, now);
+    db.entry(key).put(value, Put::new(0, Expiry::Never, Event::Set)).expect("evicts rather than refuses");
+}
+
+#[test]
+fn fills_to_the_limit_and_little_beyond_with_nine_tenths_alive() {
+    let limit = 16 << 20;
+    let store = store(limit, 0, PolicyKind::default());
+    for size in [100, 1024] {
+        for n in 0..300_000u32 {
+            put(&store, &n.to_be_bytes(), &vec![b'x'; size], START);
+            assert!(store.used() <= limit + (1 << 20));
+        }
+        let stats = store.stats();
+        assert!(stats.live * 10 >= limit * 8, "{size}: {} of {limit} alive", stats.live);
+        store.validate();
+    }
+}
+
+#[test]
+fn a_value_that_takes_half_the_limit_makes_other_shards_give() {
+    let limit = 8 << 20;
+    let store = store(limit, 0, PolicyKind::default());
+    for n in 0..100_000u32 {
+        put(&store, &n.to_be_bytes(), &[b'x'; 100], START);
+    }
+    put(&store, b"large", &vec![b'y'; limit / 2], START);
+    assert!(store.used() <= limit + limit / 10, "{} used", store.used());
+    assert!(store.db(0, START).entry(b"large").is_present());
+    let refused =
+        store.db(0, START).entry(b"larger").put(&vec![b'y'; limit], Put::new(0, Expiry::Never, Event::Set));
+    assert_eq!(refused, Err(StoreError::OutOfMemory));
+    store.validate();
+}
+
+#[test]
+fn memory_comes_back_after_most_items_are_deleted_at_random() {
+    let store = store(0, 4, PolicyKind::default());
+    for n in 0..200_000u32 {
+        put(&store, &n.to_be_bytes(), &[b'x'; 100], START);
+    }
+    let full = store.used();
+    for n in (0..200_000u32).filter(|n| n.wrapping_mul(2_654_435_761) >> 24 < 230) {
+        store.db(0, START).entry(&n.to_be_bytes()).delete(Event::Del);
+    }
+    store.maintain(0, 1, START, true);
+    let stats = store.stats();
+    assert!(store.used() < full / 6, "{} of {full}; {} alive, {} dead", store.used(), stats.live, stats.dead);
+    store.validate();
+}
+
+#[test]
+fn a_lower_limit_takes_effect_with_maintenance() {
+    let store = store(64 << 20, 0, PolicyKind::default());
+    for n in 0..200_000u32 {
+        put(&store, &n.to_be_bytes(), &[b'x'; 100], START);
+    }
+    store.set_limit(4 << 20);
+    store.maintain(0, 1, START, true);
+    assert!(store.used() <= 4 << 20, "{}", store.used());
+    store.validate();
+}
+
+#[test]
+fn expired_items_go_without_being_asked_for() {
+    let store = store(0, 4, PolicyKind::default());
+    for n in 0..50_000u32 {
+        let deadline = Deadline(START.saturating_add(1000 + u64::from(n) % 5000));
+        let mut db = store.db(0, START);
+        db.entry(&n.to_be_bytes())
+            .put(b"v", Put::new(0, Expiry::At(deadline), Event::Set))
+            .expect("no limit");
+    }
+    store.maintain(0, 1, START.saturating_add(4000), true);
+    let left = store.count_of(0).items;
+    assert!((20_000..35_000).contains(&left), "{left}");
+    store.maintain(0, 1, START.saturating_add(8000), true);
+    assert_eq!(store.count_of(0), DbCount::default());
+    assert_eq!(store.stats().events.expired, 50_000);
+    store.validate();
+}
+
+#[test]
+fn a_session_that_is_touched_forever_leaves_no_trail() {
+    let store = store(0, 1, PolicyKind::default());
+    let mut now = START;
+    for _ in 0..100_000 {
+        now = now.saturating_add(100);
+        for ttl in [1000, 500] {
+            let deadline = Deadline(now.saturating_add(ttl * 1000));
+            let mut db = store.db(0, now);
+            db.entry(b"session")
+                .put(b"data", Put::new(0, Expiry::At(deadline), Event::Set))
+                .expect("no limit");
+        }
+        store.maintain(0, 1, now, true);
+    }
+    assert!(store.used() < 64 << 10, "{}", store.used());
+}
+
+#[test]
+fn watch_sees_writes_deletes_expiry_and_flush() {
+    let store = store(0, 4, PolicyKind::default());
+    let version = |now| {
+        let mut db = store.db(0, now);
+        let entry = db.entry(b"k");
+        entry.watched_version().expect("it is watched")
+    };
+    let mut last = store.db(0, START).entry(b"k").watch();
+    let mut expect = |changed: bool, now| {
+        let new = version(now);
+        assert_eq!(new != last, changed);
+        last = new;
+    };
+    put(&store, b"k", b"1", START);
+    expect(true, START);
+    put(&store, b"other", b"1", START);
+    expect(false, START);
+    store.db(0, START).entry(b"k").set_deadline(Some(Deadline(START.saturating_add(5))), Event::Expire);
+    expect(true, START);
+    expect(true, START.saturating_add(10));
+    store.db(0, START).flush();
+    expect(false, START);
+    put(&store, b"k", b"1", START);
+    expect(true, START);
+    store.db(0, START).flush();
+    expect(true, START);
+    store.db(0, START).entry(b"k").unwatch();
+    assert_eq!(store.db(0, START).entry(b"k").watched_version(), None);
+}
+
+#[test]
+fn a_scan_shows_every_item_once_when_nothing_changes() {
+    let store = store(0, 8, PolicyKind::default());
+    for n in 0..5000u32 {
+        put(&store, &n.to_be_bytes(), b"v", START);
+    }
+    for count in [1, 10, 1000] {
+        let (mut seen, mut cursor) = (Vec::new(), 0);
+        loop {
+            cursor = store.db(0, START).scan(cursor, count, &mut |key, _| seen.push(key.to_vec()));
+            if cursor == 0 {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 5000);
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 5000);
+    }
+}
+
+/// What is charged is a little more than what is resident: the unwritten ends of segments count.
+#[test]
+fn overhead_stays_below_what_is_promised() {
+    for (value, ttl, most) in
+        [(32, false, 24.0), (32, true, 30.0), (100, false, 24.0), (100, true, 32.0), (1024, false, 60.0)]
+    {
+        let store = store(0, 0, PolicyKind::default());
+        let items = 1_000_000u32;
+        for n in 0..items {
+            let key = format!("key:{:012}", n);
+            let expiry =
+                if ttl { Expiry::At(Deadline(START.saturating_add(86_400_000))) } else { Expiry::Never };
+            let mut db = store.db(0, START);
+            db.entry(key.as_bytes())
+                .put(&vec![b'x'; value], Put::new(0, expiry, Event::Set))
+                .expect("no limit");
+        }
+        let overhead = store.used() as f64 / f64::from(items) - 16.0 - value as f64;
+        println!("{value} {ttl}: {overhead}");
+        assert!(overhead <= most, "{value} B, ttl {ttl}: {overhead}");
+    }
+}
