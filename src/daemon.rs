@@ -17,6 +17,8 @@ pub struct Daemon {
     pub started: Millis,
     /// 40 hexadecimal digits, new at every start; `INFO`'s run_id.
     pub run_id: String,
+    /// What memcached connections share beside the store.
+    pub memcached: crate::memcached::State,
 }
 
 impl Daemon {
