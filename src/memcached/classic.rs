@@ -19,9 +19,13 @@ use super::decode::MAX_KEY;
 pub(super) enum Keys {
     Done,
     /// `out` is large and is to be written first.
-    Full { left: usize },
+    Full {
+        left: usize,
+    },
     /// The last word may go on.
-    Partial { left: usize },
+    Partial {
+        left: usize,
+    },
     TooLong,
 }
 
@@ -157,7 +161,11 @@ pub(super) fn arithmetic(turn: &mut Turn<'_>, key: &[u8], direction: Direction, 
 }
 
 /// The books of `incr`, `decr` and `ma`. `None`: there was no item.
-pub(super) fn count_arithmetic(turn: &Turn<'_>, direction: Direction, outcome: &Option<Result<u64, Refusal>>) {
+pub(super) fn count_arithmetic(
+    turn: &Turn<'_>,
+    direction: Direction,
+    outcome: &Option<Result<u64, Refusal>>,
+) {
     let counter = match (direction, outcome) {
         (Direction::Up, Some(Ok(_))) => Counter::IncrHits,
         (Direction::Up, None) => Counter::IncrMisses,
