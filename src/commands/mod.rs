@@ -8,6 +8,10 @@ pub mod error;
 pub mod session;
 pub mod table;
 
+mod expire;
+mod expiry;
+mod keyspace;
+mod lookup;
 mod string;
 mod transaction;
 
@@ -26,7 +30,8 @@ use std::sync::Arc;
 use table::CommandSpec;
 
 /// Every family's commands. The only registration.
-static FAMILIES: &[&[CommandSpec]] = &[string::COMMANDS, transaction::COMMANDS];
+static FAMILIES: &[&[CommandSpec]] =
+    &[expire::COMMANDS, keyspace::COMMANDS, string::COMMANDS, transaction::COMMANDS];
 
 /// What a command works with.
 pub struct Ctx<'c> {

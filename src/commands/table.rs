@@ -77,6 +77,10 @@ pub enum KeyUse {
     OverwriteInsert,
     /// `RM delete`
     Remove,
+    /// `RM access delete`
+    ReadRemove,
+    /// `RW access update variable_flags`: whether it is read depends on the arguments.
+    MayReadUpdate,
 }
 
 impl KeyUse {
@@ -92,6 +96,8 @@ impl KeyUse {
             KeyUse::Overwrite => &["OW", "update"],
             KeyUse::OverwriteInsert => &["OW", "insert"],
             KeyUse::Remove => &["RM", "delete"],
+            KeyUse::ReadRemove => &["RM", "access", "delete"],
+            KeyUse::MayReadUpdate => &["RW", "access", "update", "variable_flags"],
         }
     }
 }
@@ -190,6 +196,10 @@ pub struct CommandSpec {
     pub keys: &'static [KeySpec],
     /// ACL categories beyond those that follow from the flags (`@write`, `@read`, `@fast`, `@slow`, …).
     pub acl: &'static [&'static str],
+    /// Hints for clients and proxies, as `COMMAND INFO` calls them.
+    pub tips: &'static [&'static str],
+    /// The version that deprecated it, and what to use in its place.
+    pub deprecated: Option<(&'static str, &'static str)>,
     pub since: &'static str,
     pub group: &'static str,
     pub complexity: &'static str,
@@ -206,6 +216,8 @@ impl CommandSpec {
         flags: &[],
         keys: &[],
         acl: &[],
+        tips: &[],
+        deprecated: None,
         since: "1.0.0",
         group: "generic",
         complexity: "O(1)",

@@ -135,7 +135,7 @@ fn apply(store: &Store, model: &mut Model, now: &mut Millis, step: Step) {
             model[db as usize].clear();
         }
         Step::Swap => {
-            store.swap(0, 1);
+            store.db(0, *now).swap(0, 1);
             model.swap(0, 1);
         }
         Step::Sleep { ms, maintain } => {
