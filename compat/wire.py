@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import socket
 
+from servers import Server
+
 # Larger than any answer that a test expects; a server that answers without end fails the test.
 ANSWER_LIMIT = 64 * 1024 * 1024
 
 
 class Wire:
-    """One TCP connection; `closed_by_peer` is known once an answer has been read."""
+    """One TCP connection to a server's `memcached` or `redis` side; `closed_by_peer` is known after a read."""
 
-    def __init__(self, endpoint, timeout: float = 10) -> None:
-        self.protocol = endpoint.protocol
+    def __init__(self, server: Server, protocol: str, timeout: float = 10) -> None:
+        endpoint = getattr(server, protocol)
+        self.protocol = protocol
         self._socket = socket.create_connection((endpoint.host, endpoint.port), timeout)
         self._unread = b""
         self.closed_by_peer = False
