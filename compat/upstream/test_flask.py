@@ -69,12 +69,17 @@ def start(package: str, arguments: list[str], server: Server, directory: Path, f
 
 
 def start_extension_tests(cache_type: str, server: Server, directory: Path) -> Run:
-    simple = 'app.config["CACHE_TYPE"] = "SimpleCache"'
     settings = {
         "CACHE_TYPE": cache_type,
         "CACHE_REDIS_URL": server.redis.url(),
         "CACHE_MEMCACHED_SERVERS": [server.memcached.address],
     }
     flush = server.redis.url() if cache_type == "RedisCache" else server.memcached.address
-    arguments = ["--ignore=test_backend_cache.py"]
-    return start("flask-caching", arguments, server, directory, flush, **{simple: f"app.config.update({settings!r})"})
+    replace = {
+        'app.config["CACHE_TYPE"] = "SimpleCache"': f"app.config.update({settings!r})",
+        # Upstream moves the clock of its cache in memory; ours has to be waited for.
+        "self.now += seconds": "pytest.skip('too long to wait') if seconds > 5 else __import__('time').sleep(seconds)",
+    }
+    # The first runs above; the others are about the serializer of the cache in memory.
+    ignored = ["test_backend_cache.py", "test_cachelib.py", "test_serializer.py"]
+    return start("flask-caching", [f"--ignore={file}" for file in ignored], server, directory, flush, **replace)
