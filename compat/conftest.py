@@ -14,7 +14,9 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from servers import ALL_KINDS, KINDS, Server, start_server  # noqa: E402
+from servers import ALL_KINDS, KINDS, Server, start_server
+
+pytest_plugins = ["django_fixtures"]
 
 
 def pytest_report_header() -> str | None:
@@ -140,8 +142,9 @@ def report_lines(record_property):
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    reports = [report for each in terminalreporter.stats.values() for report in each if hasattr(report, "user_properties")]
-    lines = {value for report in reports for name, value in report.user_properties if name == "compat_line"}
+    reports = itertools.chain.from_iterable(terminalreporter.stats.values())
+    properties = itertools.chain.from_iterable(getattr(report, "user_properties", ()) for report in reports)
+    lines = {value for name, value in properties if name == "compat_line"}
     if lines:
         terminalreporter.section("upstream suites")
         for line in sorted(lines):

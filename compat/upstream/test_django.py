@@ -17,16 +17,12 @@ from pathlib import Path
 import django
 import pytest
 
+from django_fixtures import BACKENDS, location_of
 from servers import KINDS, Server
 from upstream.sdist import fetch
 
 HERE = Path(__file__).parent
 TEST_PACKAGES = ["cache", "sessions_tests"]
-BACKENDS = {
-    "PyMemcacheCache": "django.core.cache.backends.memcached.PyMemcacheCache",
-    "PyLibMCCache": "django.core.cache.backends.memcached.PyLibMCCache",
-    "RedisCache": "django.core.cache.backends.redis.RedisCache",
-}
 
 
 @pytest.mark.timeout(900)
@@ -59,12 +55,10 @@ class Run:
     def __post_init__(self) -> None:
         self._results = self.directory / f"{self.server.name}.json"
         self._log = self.directory / f"{self.server.name}.txt"
-        location = self.server.redis.url() if self.backend == "RedisCache" else self.server.memcached.address
         environment = {
             "PYTHONPATH": str(HERE),
             "COMPAT_BACKEND": BACKENDS[self.backend],
-            # Without the database, which one of Django's tests gives as an option.
-            "COMPAT_LOCATION": location.removesuffix("/0"),
+            "COMPAT_LOCATION": location_of(self.server, self.backend),
             "COMPAT_RESULTS": str(self._results),
         }
         with self._log.open("wb") as log:

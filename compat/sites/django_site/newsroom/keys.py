@@ -1,0 +1,2 @@
+def reversed_key(key, prefix, version):
+    return f"{version}-{prefix}-{key[::-1]}"
