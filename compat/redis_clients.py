@@ -29,6 +29,11 @@ def connect(request, server):
         client.close()
 
 
+def as_dict(reply) -> dict:
+    """A map, which RESP2 has no type for: there it is a list of keys and values."""
+    return reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+
+
 class OneConnection:
     """A single connection of a client's, for what a pool would hide."""
 

@@ -213,7 +213,9 @@ def test_exptime_above_30_days_is_a_date(r, mc):
     assert r.expiretime("future") == when
 
 
-@pytest.mark.parametrize("command", ["set key 0 -1 1\r\nx", "touch key -1", "gat -1 key", "mg key T-1", "ms key 1 T-1\r\nx"])
+@pytest.mark.parametrize(
+    "command", ["set key 0 -1 1\r\nx", "touch key -1", "gat -1 key", "mg key T-1", "ms key 1 T-1\r\nx"]
+)
 def test_a_negative_exptime_removes_at_once(r, wire, command):
     r.set("key", 1)
     wire.exchange(command.encode() + b"\r\n")

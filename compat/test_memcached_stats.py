@@ -189,6 +189,8 @@ def test_watch_streams_what_others_do(server):
         store(other, "watched", "abc")
         other.exchange(b"get watched\r\nget missing\r\n")
         seen = b"".join(watcher.read_until(b"\n") for _ in range(4)).decode()
-    assert re.search(r"ts=\d+\.\d+ gid=\d+ type=item_store key=watched status=stored cmd=set ttl=0 clsid=\d+ cfd=\d+ size=\d+", seen)
+    assert re.search(
+        r"ts=\d+\.\d+ gid=\d+ type=item_store key=watched status=stored cmd=set ttl=0 clsid=\d+ cfd=\d+ size=\d+", seen
+    )
     assert re.search(r"type=item_get key=watched status=found ", seen)
     assert re.search(r"type=item_get key=missing status=not_found ", seen)

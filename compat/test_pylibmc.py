@@ -13,7 +13,12 @@ BEHAVIORS = {
     "buffer_requests off": {"buffer_requests": False, "verify_keys": True},
     "consistent": {"distribution": "consistent", "hash": "md5"},
     "ketama_weighted": {"ketama_weighted": True, "remove_failed": 4, "retry_timeout": 1, "dead_timeout": 60},
-    "timeouts": {"connect_timeout": 2000, "send_timeout": 2_000_000, "receive_timeout": 2_000_000, "tcp_keepalive": True},
+    "timeouts": {
+        "connect_timeout": 2000,
+        "send_timeout": 2_000_000,
+        "receive_timeout": 2_000_000,
+        "tcp_keepalive": True,
+    },
 }
 
 

@@ -9,14 +9,21 @@ from pymemcache import serde
 from pymemcache.client.base import Client, PooledClient
 from pymemcache.client.hash import HashClient
 from pymemcache.client.retrying import RetryingClient
-from pymemcache.exceptions import MemcacheClientError, MemcacheIllegalInputError, MemcacheServerError, MemcacheUnknownCommandError
+from pymemcache.exceptions import (
+    MemcacheClientError,
+    MemcacheIllegalInputError,
+    MemcacheServerError,
+    MemcacheUnknownCommandError,
+)
 
 CLIENTS = {
     "Client": lambda address, **options: Client(address, **options),
     "PooledClient": lambda address, **options: PooledClient(address, max_pool_size=4, **options),
     "HashClient": lambda address, **options: HashClient([address], **options),
     "pooled HashClient": lambda address, **options: HashClient([address], use_pooling=True, **options),
-    "RetryingClient": lambda address, **options: RetryingClient(Client(address, **options), attempts=3, retry_delay=0.01),
+    "RetryingClient": lambda address, **options: RetryingClient(
+        Client(address, **options), attempts=3, retry_delay=0.01
+    ),
 }
 
 

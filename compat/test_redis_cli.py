@@ -53,7 +53,7 @@ def test_repeating_a_command(cli):
 
 
 def test_help_is_there(cli):
-    assert "summary: Set the string value of a key" in cli.type("HELP SET") or "Sets the string value" in cli.type("HELP SET")
+    assert re.search("summary: Sets? the string value of a key", cli.type("HELP SET"))
 
 
 def test_quit(cli):
@@ -154,7 +154,12 @@ def test_a_password(kind, make_server):
     server = make_server(kind, password="secret")
     assert "NOAUTH" in redis_cli(server, "GET", "key")
     assert redis_cli(server, "-a", "secret", "--no-auth-warning", "PING") == "PONG\n"
-    assert redis_cli(server, "-u", server.redis.url(2).replace("//:", "//default:"), "--no-auth-warning", "SET", "key", "1") == "OK\n"
+    assert (
+        redis_cli(
+            server, "-u", server.redis.url(2).replace("//:", "//default:"), "--no-auth-warning", "SET", "key", "1"
+        )
+        == "OK\n"
+    )
     assert redis_cli(server, "--user", "default", "--pass", "secret", "--no-auth-warning", "PING") == "PONG\n"
 
 

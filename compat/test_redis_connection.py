@@ -7,7 +7,7 @@ import pytest
 import redis
 import valkey
 
-from redis_clients import OneConnection, ResponseError, connect, r, raw  # noqa: F401
+from redis_clients import OneConnection, ResponseError, as_dict, connect, r, raw  # noqa: F401
 
 ConnectionLost = (redis.ConnectionError, valkey.ConnectionError)
 WatchError = (redis.WatchError, valkey.WatchError)
@@ -25,8 +25,7 @@ def test_ping_echo_time(r):
 def test_the_protocol_is_what_was_asked_for(connect):
     for protocol in (2, 3):
         client = connect(protocol=protocol, decode_responses=True)
-        hello = client.execute_command("HELLO")
-        hello = hello if isinstance(hello, dict) else dict(zip(hello[::2], hello[1::2]))
+        hello = as_dict(client.execute_command("HELLO"))
         assert hello["proto"] == protocol
         assert hello["server"] == "redis"
         assert (hello["mode"], hello["role"], hello["modules"]) == ("standalone", "master", [])

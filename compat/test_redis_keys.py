@@ -187,7 +187,9 @@ def test_expire_options(r, command, before, option, after, changes):
     assert expected - 2 <= r.ttl("key") <= expected
 
 
-@pytest.mark.parametrize("command, when", [("expire", -1), ("expire", 0), ("pexpire", -1), ("expireat", 1), ("pexpireat", 1)])
+@pytest.mark.parametrize(
+    "command, when", [("expire", -1), ("expire", 0), ("pexpire", -1), ("expireat", 1), ("pexpireat", 1)]
+)
 def test_an_expiry_in_the_past_deletes(r, command, when):
     r.set("key", 1)
     assert getattr(r, command)("key", when)

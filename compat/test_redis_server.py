@@ -6,7 +6,7 @@ import time
 import pytest
 import redis
 
-from redis_clients import ResponseError, connect, r, raw  # noqa: F401
+from redis_clients import ResponseError, as_dict, connect, r, raw  # noqa: F401
 
 # What redis_exporter reads, by section.
 INFO_FIELDS = {
@@ -121,12 +121,27 @@ def test_config_get_by_pattern(r):
     assert {"timeout", "hz"} <= set(r.config_get("timeout", "hz"))
     assert r.config_get("nonsense") == {}
     known = r.config_get("*")
-    assert {"save", "appendonly", "databases", "bind", "port", "requirepass", "maxclients", "proto-max-bulk-len"} <= set(known)
+    assert {
+        "save",
+        "appendonly",
+        "databases",
+        "bind",
+        "port",
+        "requirepass",
+        "maxclients",
+        "proto-max-bulk-len",
+    } <= set(known)
     assert known["databases"] == "16"
 
 
 def test_config_set_refuses(r):
-    for name, value in [("nonsense", "1"), ("maxmemory", "much"), ("maxmemory-policy", "x"), ("timeout", "-1"), ("port", "x")]:
+    for name, value in [
+        ("nonsense", "1"),
+        ("maxmemory", "much"),
+        ("maxmemory-policy", "x"),
+        ("timeout", "-1"),
+        ("port", "x"),
+    ]:
         with pytest.raises(ResponseError):
             r.config_set(name, value)
     with pytest.raises(ResponseError):
@@ -144,7 +159,13 @@ def test_command_introspection(r):
     commands = r.command()
     assert {"get", "set", "client", "config"} <= {name.lower() for name in commands}
     get = commands["get"]
-    assert (get["name"], get["arity"], get["first_key_pos"], get["last_key_pos"], get["step_count"]) == ("get", 2, 1, 1, 1)
+    assert (get["name"], get["arity"], get["first_key_pos"], get["last_key_pos"], get["step_count"]) == (
+        "get",
+        2,
+        1,
+        1,
+        1,
+    )
     assert {"readonly", "fast"} <= set(get["flags"])
     assert commands["mset"]["step_count"] == 2
     assert {"write", "denyoom"} <= set(commands["mset"]["flags"])
@@ -163,8 +184,7 @@ def test_command_list_docs_and_info(r):
     assert {"get", "set"} <= set(r.command_list())
     assert set(r.execute_command("COMMAND LIST", "FILTERBY", "PATTERN", "xrev*")) <= {"xrevrange"}
     assert "mget" in r.execute_command("COMMAND LIST", "FILTERBY", "PATTERN", "mg*")
-    docs = r.execute_command("COMMAND DOCS", "get")
-    docs = docs if isinstance(docs, dict) else dict(zip(docs[::2], docs[1::2]))
+    docs = as_dict(r.execute_command("COMMAND DOCS", "get"))
     assert set(docs) == {"get"}
     getkeys = r.execute_command("COMMAND GETKEYSANDFLAGS", "SET", "a", "1")
     assert getkeys[0][0] == "a"
@@ -211,8 +231,7 @@ def test_latency(r, config):
 
 def test_latency_histogram(r):
     r.set("key", 1)
-    histogram = r.execute_command("LATENCY", "HISTOGRAM", "set")
-    histogram = histogram if isinstance(histogram, dict) else dict(zip(histogram[::2], histogram[1::2]))
+    histogram = as_dict(r.execute_command("LATENCY", "HISTOGRAM", "set"))
     assert set(histogram) == {"set"}
 
 
@@ -272,9 +291,9 @@ def test_debug_commands_that_test_suites_use(r):
 
 
 def test_flushdb_and_flushall_modes(r):
-    for command in (["FLUSHDB"], ["FLUSHDB", "SYNC"], ["FLUSHDB", "ASYNC"], ["FLUSHALL", "SYNC"], ["FLUSHALL", "ASYNC"]):
+    for command in ("FLUSHDB", "FLUSHDB SYNC", "FLUSHDB ASYNC", "FLUSHALL SYNC", "FLUSHALL ASYNC"):
         r.set("key", 1)
-        r.execute_command(*command)
+        r.execute_command(*command.split())
         assert r.dbsize() == 0
     with pytest.raises(ResponseError, match="syntax error"):
         r.execute_command("FLUSHALL", "NOW")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from redis_clients import ResponseError, connect, r, raw  # noqa: F401
+from redis_clients import ResponseError, as_dict, connect, r, raw  # noqa: F401
 
 
 def test_set_and_get(r):
@@ -73,6 +73,7 @@ def test_set_with_expiry(r, options, seconds):
     assert seconds - 2 <= r.ttl("key") <= seconds
 
 
+@pytest.mark.filterwarnings("ignore:Call to deprecated")
 def test_setex_psetex_setnx_getset(r):
     assert r.setex("key", 100, "a")
     assert 98 <= r.ttl("key") <= 100
@@ -235,9 +236,7 @@ def test_lcs(r):
     assert r.lcs("a", "b") == "mytext"
     assert r.lcs("a", "b", len=True) == 6
     assert r.lcs("a", "missing") == ""
-    matches = r.lcs("a", "b", idx=True)
-    matches = matches if isinstance(matches, dict) else dict(zip(matches[::2], matches[1::2]))
+    matches = as_dict(r.lcs("a", "b", idx=True))
     assert matches == {"matches": [[[4, 7], [5, 8]], [[2, 3], [0, 1]]], "len": 6}
-    matches = r.lcs("a", "b", idx=True, minmatchlen=4, withmatchlen=True)
-    matches = matches if isinstance(matches, dict) else dict(zip(matches[::2], matches[1::2]))
+    matches = as_dict(r.lcs("a", "b", idx=True, minmatchlen=4, withmatchlen=True))
     assert matches == {"matches": [[[4, 7], [5, 8], 4]], "len": 6}

@@ -92,7 +92,12 @@ STEPS = {
     "~": _pause,
 }
 
-_HOLE = re.compile(r"""\{(?:"(?P<text>[^"]+)"\ \*\ (?P<count>\d+)|(?P<name>[a-z_]+)|(?P<either>[^{}|"]*\|[^{}"]*)|(?P<any>\*))\}""")
+_HOLE = re.compile(
+    r"""\{(?:
+        "(?P<text>[^"]+)"\ \*\ (?P<count>\d+) | (?P<name>[a-z_]+) | (?P<either>[^{}|"]*\|[^{}"]*) | (?P<any>\*)
+    )\}""",
+    re.VERBOSE,
+)
 
 
 def _bytes(text: str, memory: dict[str, str]) -> bytes:

@@ -7,6 +7,7 @@ sends it behind the request and returns what came before its answer.
 from __future__ import annotations
 
 import socket
+import struct
 
 from servers import Server
 
@@ -21,6 +22,7 @@ class Wire:
         endpoint = getattr(server, protocol)
         self.protocol = protocol
         self._socket = socket.create_connection((endpoint.host, endpoint.port), timeout)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = b""
         self.closed_by_peer = False
 
@@ -31,6 +33,11 @@ class Wire:
         self.close()
 
     def close(self) -> None:
+        self._socket.close()
+
+    def reset(self) -> None:
+        """Closes without a farewell: the server sees `Connection reset by peer`."""
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._socket.close()
 
     def half_close(self) -> None:
