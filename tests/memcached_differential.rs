@@ -27,7 +27,10 @@ impl Drop for Real {
 impl Real {
     /// `None`, aloud, when there is no memcached.
     fn start(options: &[&str]) -> Option<Real> {
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a free port").port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|socket| socket.local_addr())
+            .expect("a free port")
+            .port();
         let process = Command::new("memcached")
             .args(["-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-t", "1"])
             .args(options)
@@ -35,7 +38,9 @@ impl Real {
             .stderr(Stdio::null())
             .spawn();
         let Ok(process) = process else {
-            eprintln!("NOT COMPARED: there is no `memcached` on the PATH (Debian: apt-get install memcached)");
+            eprintln!(
+                "NOT COMPARED: there is no `memcached` on the PATH (Debian: apt-get install memcached)"
+            );
             return None;
         };
         let real = Real { process, port };
@@ -97,7 +102,11 @@ fn compare(real: &Real, requests: &[Vec<u8>]) -> Result<(), String> {
         let reply = ours.send(&with_unique(request, &our_uniques));
         let fence = ours.send(FENCE);
         if ours.is_closed != closed {
-            return Err(format!("closed {} where theirs {closed}, step {step}: {}", ours.is_closed, show(request)));
+            return Err(format!(
+                "closed {} where theirs {closed}, step {step}: {}",
+                ours.is_closed,
+                show(request)
+            ));
         }
         if !closed && fence != FENCED {
             return Err(format!("lost the way, step {step}: {} {}", show(request), show(&fence)));
@@ -132,7 +141,8 @@ fn key_of(request: &[u8]) -> &[u8] {
 fn with_unique(request: &[u8], uniques: &Uniques) -> Vec<u8> {
     let key = key_of(request);
     let nth = |back: usize| {
-        let of_key: Vec<u64> = uniques.iter().filter(|(of, _)| of == key).map(|(_, unique)| *unique).collect();
+        let of_key: Vec<u64> =
+            uniques.iter().filter(|(of, _)| of == key).map(|(_, unique)| *unique).collect();
         of_key.len().checked_sub(back).map_or(1, |at| of_key[at]).to_string()
     };
     let text = request.split(|&byte| byte == b'@').collect::<Vec<_>>();
@@ -193,15 +203,49 @@ fn odd_requests_get_memcached_s_answers() {
         .map(|line| unescape(&line.replace("{251}", &long).replace("{250}", &most)))
         .collect();
     odd.push([b"set k 0 0 1048577\r\n".to_vec(), vec![b'x'; 1_048_577], b"\r\nget k\r\n".to_vec()].concat());
-    odd.push([b"append k 0 0 1048577\r\n".to_vec(), vec![b'x'; 1_048_577], b"\r\nget k\r\n".to_vec()].concat());
+    odd.push(
+        [b"append k 0 0 1048577\r\n".to_vec(), vec![b'x'; 1_048_577], b"\r\nget k\r\n".to_vec()].concat(),
+    );
     odd.push([b"ms k 1048577 MA\r\n".to_vec(), vec![b'x'; 1_048_577], b"\r\nmg k v\r\n".to_vec()].concat());
-    odd.push([b"set k 0 0 1048577 noreply\r\n".to_vec(), vec![b'x'; 1_048_577], b"\r\nget k\r\n".to_vec()].concat());
+    odd.push(
+        [b"set k 0 0 1048577 noreply\r\n".to_vec(), vec![b'x'; 1_048_577], b"\r\nget k\r\n".to_vec()]
+            .concat(),
+    );
     odd.push([b"get ".to_vec(), b"k ".repeat(20_000), b"\r\n".to_vec()].concat());
     odd.push([b"gets ".to_vec(), b"nosuch ".repeat(20_000), b"\r\n".to_vec()].concat());
     let start = [b"set k 7 0 1\r\na\r\n".to_vec(), b"set n 0 0 2\r\n10\r\n".to_vec()];
-    let differences: Vec<String> =
-        odd.into_iter().filter_map(|request| compare(&real, &[start.as_slice(), &[request]].concat()).err()).collect();
+    let differences: Vec<String> = odd
+        .into_iter()
+        .filter_map(|request| compare(&real, &[start.as_slice(), &[request]].concat()).err())
+        .collect();
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+/// Every name that memcached's statistics have is there, in the same order, but for what describes parts that
+/// magpie does not have. Exporters look for them.
+#[test]
+fn statistics_have_memcached_s_names() {
+    let Some(real) = Real::start(&[]) else { return };
+    let daemon = daemon(&[]);
+    let mut ours = Peer::connect(&daemon, Clock::default().now());
+    let mut theirs = real.connect();
+    let missing = |name: &str| {
+        ["libevent", "num_napi_ids", "memory_file", "slab_automove_freeratio"].contains(&name)
+            || name.starts_with("ext_")
+            || name.starts_with("ssl_")
+    };
+    let names = |reply: &[u8]| {
+        let text = String::from_utf8_lossy(reply).into_owned();
+        let names =
+            text.lines().filter_map(|line| line.strip_prefix("STAT ")?.split(' ').next().map(str::to_owned));
+        names.filter(|name| !missing(name)).collect::<Vec<_>>()
+    };
+    for request in
+        ["set k 0 0 1\r\na\r\n", "stats\r\n", "stats settings\r\n", "stats items\r\n", "stats slabs\r\n"]
+    {
+        let (expected, _) = ask_real(&mut theirs, request.as_bytes());
+        assert_eq!(names(&ours.send(request.as_bytes())), names(&expected), "{request}");
+    }
 }
 
 fn unescape(line: &str) -> Vec<u8> {
@@ -215,7 +259,9 @@ fn unescape(line: &str) -> Vec<u8> {
             (b'\\', Some(b'0')) => bytes.push(0),
             (b'\\', Some(b'x')) => {
                 let digits = [rest.next(), rest.next()].map(|digit| char::from(digit.expect("two digits")));
-                bytes.push(u8::from_str_radix(&String::from_iter(digits), 16).expect("two hexadecimal digits"));
+                bytes.push(
+                    u8::from_str_radix(&String::from_iter(digits), 16).expect("two hexadecimal digits"),
+                );
             }
             (byte, None) => bytes.push(byte),
             (_, Some(other)) => bytes.push(other),
@@ -253,12 +299,14 @@ fn storage() -> impl Strategy<Value = String> {
     let verb = prop_oneof![4 => Just("set"), 2 => Just("add"), 2 => Just("replace"), 2 => Just("append"), 2 => Just("prepend")];
     let noreply = prop_oneof![5 => Just(""), 1 => Just(" noreply")];
     let error = prop_oneof![12 => Just(0isize), 1 => Just(-1), 1 => Just(1)];
-    (verb, key(), 0u32..3, exptime(), value(), noreply, error).prop_map(|(verb, key, flags, exptime, value, noreply, error)| {
-        // One too many would wait for ever: the block is made longer instead.
-        let length = value.len().saturating_add_signed(error);
-        let more = if error > 0 { "yy" } else { "" };
-        format!("{verb} {key} {flags} {exptime} {length}{noreply}\r\n{value}{more}\r\n")
-    })
+    (verb, key(), 0u32..3, exptime(), value(), noreply, error).prop_map(
+        |(verb, key, flags, exptime, value, noreply, error)| {
+            // One too many would wait for ever: the block is made longer instead.
+            let length = value.len().saturating_add_signed(error);
+            let more = if error > 0 { "yy" } else { "" };
+            format!("{verb} {key} {flags} {exptime} {length}{noreply}\r\n{value}{more}\r\n")
+        },
+    )
 }
 
 fn meta_flags(choices: &'static [&'static str]) -> impl Strategy<Value = String> {
@@ -274,7 +322,8 @@ fn meta() -> impl Strategy<Value = String> {
     let set = &["k", "c", "q", "Oabc", "T300", "F5", "I", "C@", "C@@", "C1", "MA", "T0", "Fx", "b"];
     let delete = &["k", "q", "O1", "I", "T30", "C@", "C@@", "C0"];
     let count = &["v", "k", "t", "c", "O1", "D5", "C@", "C0", "J7", "MD"];
-    let modes = prop_oneof![4 => Just(""), 1 => Just(" ME"), 1 => Just(" MR"), 1 => Just(" MP"), 1 => Just(" MX")];
+    let modes =
+        prop_oneof![4 => Just(""), 1 => Just(" ME"), 1 => Just(" MR"), 1 => Just(" MP"), 1 => Just(" MX")];
     prop_oneof![
         4 => (key(), meta_flags(get)).prop_map(|(key, flags)| format!("mg {key}{flags}\r\n")),
         3 => (key(), value(), meta_flags(set), modes).prop_map(|(key, value, flags, mode)| {
@@ -311,7 +360,11 @@ fn random_requests_get_memcached_s_answers() {
     // without marks, where it would have changed the old one.
     let Some(real) = Real::start(&["-o", "no_modern"]) else { return };
     let requests = proptest::collection::vec(prop_oneof![classic(), meta()], 1..40);
-    let config = ProptestConfig { cases: std::env::var("CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(300), failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: std::env::var("CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(300),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     proptest!(config, |(requests in requests)| {
         // `b` in `ms` marks how the key is spelt from then on.
         let requests: Vec<Vec<u8>> = requests.into_iter().map(String::into_bytes).collect();

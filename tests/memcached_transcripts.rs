@@ -45,7 +45,9 @@ fn parse(text: &str) -> Transcript {
             ">|" => Step::Send(unescape(rest)),
             "<" => Step::Expect(ended()),
             "<|" => Step::Expect(unescape(rest)),
-            "~" => Step::Advance(rest.strip_suffix("ms").and_then(|ms| ms.parse().ok()).expect("a time in ms")),
+            "~" => {
+                Step::Advance(rest.strip_suffix("ms").and_then(|ms| ms.parse().ok()).expect("a time in ms"))
+            }
             "=" if rest == "closed" => Step::Closed,
             "=" if rest == "new" => Step::Reconnect,
             _ => panic!("line {}: {line}", number + 1),
@@ -175,8 +177,11 @@ fn play_all(folder: &str) {
     for path in transcripts(folder) {
         let transcript = parse(&fs::read_to_string(&path).expect("a readable file"));
         play(&path, &transcript, usize::MAX);
-        let bytes: usize =
-            transcript.steps.iter().map(|(_, step)| if let Step::Send(bytes) = step { bytes.len() } else { 0 }).sum();
+        let bytes: usize = transcript
+            .steps
+            .iter()
+            .map(|(_, step)| if let Step::Send(bytes) = step { bytes.len() } else { 0 })
+            .sum();
         // A megabyte byte by byte takes long and shows no more.
         for piece in [1, 2, 3, 7, 64] {
             if bytes < 100_000 {

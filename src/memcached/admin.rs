@@ -27,7 +27,12 @@ pub(super) enum Then {
     Watch,
 }
 
-pub(super) fn run(turn: &mut Turn<'_>, client: &Client, what: Admin, args: &Args<'_>) -> Result<Then, Refusal> {
+pub(super) fn run(
+    turn: &mut Turn<'_>,
+    client: &Client,
+    what: Admin,
+    args: &Args<'_>,
+) -> Result<Then, Refusal> {
     match what {
         Admin::Stats => stats::run(turn, args)?,
         Admin::CacheMemlimit => cache_memlimit(turn, args)?,

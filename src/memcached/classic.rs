@@ -19,9 +19,13 @@ use super::decode::MAX_KEY;
 pub(super) enum Keys {
     Done,
     /// `out` is large and is to be written first.
-    Full { left: usize },
+    Full {
+        left: usize,
+    },
     /// The last word may go on.
-    Partial { left: usize },
+    Partial {
+        left: usize,
+    },
     TooLong,
 }
 
@@ -34,7 +38,9 @@ pub(super) fn get(turn: &mut Turn<'_>, how: Retrieval, line: &[u8], is_whole: bo
         if turn.out.len() >= FLUSH_AT {
             return Keys::Full { left };
         }
-        let Some(key) = words.next() else { return Keys::Done };
+        let Some(key) = words.next() else {
+            return if is_whole { Keys::Done } else { Keys::Partial { left: 0 } };
+        };
         if !is_whole && words.rest().is_empty() && key.len() <= MAX_KEY + 1 {
             return Keys::Partial { left };
         }
@@ -157,7 +163,11 @@ pub(super) fn arithmetic(turn: &mut Turn<'_>, key: &[u8], direction: Direction, 
 }
 
 /// The books of `incr`, `decr` and `ma`. `None`: there was no item.
-pub(super) fn count_arithmetic(turn: &Turn<'_>, direction: Direction, outcome: &Option<Result<u64, Refusal>>) {
+pub(super) fn count_arithmetic(
+    turn: &Turn<'_>,
+    direction: Direction,
+    outcome: &Option<Result<u64, Refusal>>,
+) {
     let counter = match (direction, outcome) {
         (Direction::Up, Some(Ok(_))) => Counter::IncrHits,
         (Direction::Up, None) => Counter::IncrMisses,

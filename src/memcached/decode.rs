@@ -61,22 +61,43 @@ pub(super) fn strip_return(text: &[u8]) -> &[u8] {
 #[derive(Debug)]
 pub(super) enum Request<'a> {
     /// The keys are the rest of the line, however many.
-    Get { how: Retrieval, keys: &'a [u8] },
+    Get {
+        how: Retrieval,
+        keys: &'a [u8],
+    },
     Store(Storage<'a>),
-    Arithmetic { key: &'a [u8], direction: Direction, delta: u64, noreply: bool },
-    Delete { key: &'a [u8], noreply: bool },
-    Touch { key: &'a [u8], exptime: i32, noreply: bool },
+    Arithmetic {
+        key: &'a [u8],
+        direction: Direction,
+        delta: u64,
+        noreply: bool,
+    },
+    Delete {
+        key: &'a [u8],
+        noreply: bool,
+    },
+    Touch {
+        key: &'a [u8],
+        exptime: i32,
+        noreply: bool,
+    },
     MetaNoop,
     MetaGet(Meta<'a>),
     MetaSet(Meta<'a>, usize),
     MetaDelete(Meta<'a>),
     MetaArithmetic(Meta<'a>),
-    MetaDebug { key: &'a [u8], is_base64: bool },
-    FlushAll { delay: i32, noreply: bool },
+    MetaDebug {
+        key: &'a [u8],
+        is_base64: bool,
+    },
+    FlushAll {
+        delay: i32,
+        noreply: bool,
+    },
     Version,
     Quit,
-    /// Everything for people and monitoring: the words, verb first.
-    Admin(Admin, Args<'a>),
+    /// Everything for people and monitoring, with the line as a whole.
+    Admin(Admin, &'a [u8]),
 }
 
 /// What a retrieval line asks for beside the values.
@@ -248,9 +269,7 @@ fn storage(text: &[u8], mode: Mode) -> Result<Request<'_>, Refused> {
         let length = block_length(length)?;
         Some(Storage { mode, key, flags, exptime, length, unique, noreply })
     };
-    read()
-        .map(Request::Store)
-        .ok_or(Refused { why: Refusal::BadFormat, noreply, swallow: 0 })
+    read().map(Request::Store).ok_or(Refused { why: Refusal::BadFormat, noreply, swallow: 0 })
 }
 
 /// memcached counts in 32 bits, the line ending included.
@@ -418,7 +437,7 @@ fn meta_flag<'a>(meta: &mut Meta<'a>, letter: u8, token: &'a [u8]) -> Result<(),
         b'x' => meta.remove_value = true,
         b'c' => meta.want_unique = true,
         b'f' | b'h' | b'k' | b'l' | b's' | b't' => (), // said in the reply
-        b'P' | b'L' => (), // for proxies to read
+        b'P' | b'L' => (),                             // for proxies to read
         b'T' => meta.exptime = Some(int(token).ok_or(Refusal::BadToken)?),
         b'N' => meta.vivify = Some(int(token).ok_or(Refusal::BadToken)?),
         b'R' => meta.recache = Some(int(token).ok_or(Refusal::BadToken)?),
@@ -459,11 +478,10 @@ fn admin<'a>(verb: &[u8], text: &'a [u8]) -> Result<Request<'a>, Refused> {
         b"refresh_certs" => (Admin::RefreshCerts, 1..=MAX_WORDS),
         _ => return Err(Refusal::Unknown.into()),
     };
-    let args = Args::of(text);
-    if !counts.contains(&args.count()) {
+    if !counts.contains(&Words::new(text).take(MAX_WORDS).count()) {
         return Err(Refusal::Unknown.into());
     }
-    Ok(Request::Admin(what, args))
+    Ok(Request::Admin(what, text))
 }
 
 /// A storage command's data block at the start of `rest`.
@@ -484,4 +502,3 @@ pub(super) fn block(rest: &[u8], length: usize) -> Block<'_> {
         None => Block::Missing(length + 2 - rest.len()),
     }
 }
-

@@ -214,9 +214,8 @@ fn echo_all(out: &mut Out, meta: &Meta<'_>) {
 /// # Errors
 /// `InvalidSetMode`
 pub(super) fn set_mode(meta: &Meta<'_>) -> Result<Mode, Refusal> {
-    let is = |letter: &[u8], name: &str| {
-        meta.mode == letter || meta.mode.eq_ignore_ascii_case(name.as_bytes())
-    };
+    let is =
+        |letter: &[u8], name: &str| meta.mode == letter || meta.mode.eq_ignore_ascii_case(name.as_bytes());
     let mode = if meta.mode.is_empty() || is(b"S", "set") {
         Mode::Set
     } else if is(b"E", "add") {
@@ -303,7 +302,8 @@ pub(super) fn set(turn: &mut Turn<'_>, meta: &Meta<'_>, mode: Mode, value: &[u8]
 pub(super) fn delete(turn: &mut Turn<'_>, meta: &Meta<'_>) {
     let mut entry = turn.db.entry(meta.key);
     let unique = entry.item().map(|item| item.cas_unique());
-    let matches = |unique: Option<u64>| meta.compare.is_none() || (unique.is_some() && unique == meta.compare);
+    let matches =
+        |unique: Option<u64>| meta.compare.is_none() || (unique.is_some() && unique == meta.compare);
     let status = match unique {
         None => Ok(b"NF"),
         Some(unique) if !matches(unique) => Ok(b"EX"),
@@ -481,9 +481,13 @@ pub(super) fn debug(turn: &mut Turn<'_>, key: &[u8], is_base64: bool) {
         turn.out.put(key);
     }
     // memcached tells the seconds left as a negative number.
-    let expires = item.deadline().map_or_else(|| "-1".into(), |at| format!("-{}", writes::seconds_left(at, now)));
+    let expires =
+        item.deadline().map_or_else(|| "-1".into(), |at| format!("-{}", writes::seconds_left(at, now)));
     let fetched = if item.has(Mark::Fetched) { "yes" } else { "no" };
     let (idle, size) = (item.idle_secs(now), item.bytes());
     let unique = item.cas_unique().unwrap_or(0); // an item has one when somebody asked for it
-    encode::line(turn.out, &format!(" exp={expires} la={idle} cas={unique} fetch={fetched} cls=1 size={size}"));
+    encode::line(
+        turn.out,
+        &format!(" exp={expires} la={idle} cas={unique} fetch={fetched} cls=1 size={size}"),
+    );
 }

@@ -172,7 +172,14 @@ impl Session {
 
     /// Executes one line. It takes `line` bytes of the input, and `after` follows it.
     #[inline]
-    fn execute(&mut self, turn: &mut Turn<'_>, scratch: &mut Scratch, text: &[u8], line: usize, after: &[u8]) -> Step {
+    fn execute(
+        &mut self,
+        turn: &mut Turn<'_>,
+        scratch: &mut Scratch,
+        text: &[u8],
+        line: usize,
+        after: &[u8],
+    ) -> Step {
         match decode::request(text, scratch) {
             Ok(Request::Get { how, keys }) => {
                 turn.counters.add(Counter::Commands, 1);
@@ -237,7 +244,8 @@ impl Session {
                 encode::line(turn.out, &format!("VERSION {}", super::PROTOCOL_VERSION));
                 false
             }
-            Request::Admin(what, args) => {
+            Request::Admin(what, line) => {
+                let args = Args::of(line);
                 self.admin(turn, what, &args);
                 admin::heeds_noreply(what, &args) && args.is_noreply()
             }
@@ -331,7 +339,10 @@ impl Session {
         if length > turn.max_item {
             turn.counters.add(Counter::Commands, 1);
             classic::too_large(turn, storage);
-            self.refuse(turn, &Refused { why: Refusal::TooLarge, noreply: storage.noreply, swallow: length + 2 });
+            self.refuse(
+                turn,
+                &Refused { why: Refusal::TooLarge, noreply: storage.noreply, swallow: length + 2 },
+            );
             return Step::used(line);
         }
         let data = match decode::block(after, length) {
@@ -352,7 +363,14 @@ impl Session {
         Step::used(line + length + 2)
     }
 
-    fn meta_set(&mut self, turn: &mut Turn<'_>, meta: &Meta<'_>, length: usize, line: usize, after: &[u8]) -> Step {
+    fn meta_set(
+        &mut self,
+        turn: &mut Turn<'_>,
+        meta: &Meta<'_>,
+        length: usize,
+        line: usize,
+        after: &[u8],
+    ) -> Step {
         let refuse = |why| Refused { why, noreply: false, swallow: length + 2 };
         let mode = match meta::set_mode(meta) {
             Ok(_) if length > turn.max_item => {

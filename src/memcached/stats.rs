@@ -292,10 +292,9 @@ fn slabs(turn: &mut Turn<'_>) {
     let number = daemon.store.stats().databases.get(DATABASE as usize).map_or(0, |count| count.items);
     let used = daemon.store.used() as u64;
     let out = &mut *turn.out;
-    if number > 0 {
-        let chunk = (used / number).max(1);
+    if let Some(chunk) = used.checked_div(number) {
         for (name, value) in [
-            ("chunk_size", chunk),
+            ("chunk_size", chunk.max(1)),
             ("chunks_per_page", number),
             ("total_pages", 1),
             ("total_chunks", number),

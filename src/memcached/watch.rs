@@ -103,7 +103,14 @@ pub(super) fn fetched(turn: &Turn<'_>, key: &[u8], size: Option<usize>) {
 
 /// Tells of a storage command; `outcome` is `None` when there was no memory.
 #[cold]
-pub(super) fn stored(turn: &Turn<'_>, key: &[u8], mode: Mode, outcome: Option<Outcome>, exptime: i32, size: usize) {
+pub(super) fn stored(
+    turn: &Turn<'_>,
+    key: &[u8],
+    mode: Mode,
+    outcome: Option<Outcome>,
+    exptime: i32,
+    size: usize,
+) {
     let status = match outcome {
         Some(Outcome::Stored) => "stored",
         Some(Outcome::NotStored) => "not_stored",
@@ -120,7 +127,8 @@ pub(super) fn stored(turn: &Turn<'_>, key: &[u8], mode: Mode, outcome: Option<Ou
         Mode::Cas => "cas",
     };
     let mut line = head(turn, "item_store", key);
-    let _ = writeln!(line, " status={status} cmd={command} ttl={exptime} clsid=1 cfd={} size={size}", turn.fd);
+    let _ =
+        writeln!(line, " status={status} cmd={command} ttl={exptime} clsid=1 cfd={} size={size}", turn.fd);
     turn.state.watchers.tell(&turn.daemon.clients, MUTATIONS, &line);
 }
 

@@ -101,7 +101,12 @@ enum Compared {
 ///
 /// # Errors
 /// `OutOfMemory`: the caller decides what becomes of the old value.
-pub(super) fn deposit(entry: &mut Entry<'_>, deposit: &Deposit<'_>, max_item: usize, now: Millis) -> Result<Outcome, StoreError> {
+pub(super) fn deposit(
+    entry: &mut Entry<'_>,
+    deposit: &Deposit<'_>,
+    max_item: usize,
+    now: Millis,
+) -> Result<Outcome, StoreError> {
     let plain = Put::new(deposit.flags, deposit.expiry, Event::Set);
     if !entry.is_present() {
         let stores = match deposit.mode {
