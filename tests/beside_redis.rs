@@ -33,10 +33,7 @@ impl Redis {
             .spawn();
         let Ok(server) = server else {
             // Not eprintln!, which the test harness would keep to itself.
-            let _ = writeln!(
-                std::io::stderr(),
-                "redis-server is not installed: {name} compared nothing"
-            );
+            let _ = writeln!(std::io::stderr(), "redis-server is not installed: {name} compared nothing");
             return None;
         };
         let started = Instant::now();
@@ -49,11 +46,7 @@ impl Redis {
                 Err(error) => panic!("redis-server does not answer: {error}"),
             }
         };
-        Some(Redis {
-            server,
-            directory,
-            stream: BufReader::new(stream),
-        })
+        Some(Redis { server, directory, stream: BufReader::new(stream) })
     }
 
     fn call(&mut self, command: &[&[u8]]) -> Vec<Vec<u8>> {
@@ -63,32 +56,21 @@ impl Redis {
             request.extend_from_slice(word);
             request.extend_from_slice(b"\r\n");
         }
-        self.stream
-            .get_mut()
-            .write_all(&request)
-            .expect("redis-server reads");
+        self.stream.get_mut().write_all(&request).expect("redis-server reads");
         self.reply()
     }
 
     /// The strings of a reply, flattened.
     fn reply(&mut self) -> Vec<Vec<u8>> {
         let mut line = Vec::new();
-        self.stream
-            .read_until(b'\n', &mut line)
-            .expect("redis-server answers");
+        self.stream.read_until(b'\n', &mut line).expect("redis-server answers");
         let text = line.trim_ascii_end()[1..].to_vec();
-        let length = || {
-            String::from_utf8_lossy(&text)
-                .parse::<usize>()
-                .expect("a length")
-        };
+        let length = || String::from_utf8_lossy(&text).parse::<usize>().expect("a length");
         match line[0] {
             b'*' => (0..length()).flat_map(|_| self.reply()).collect(),
             b'$' => {
                 let mut bytes = vec![0; length() + 2];
-                self.stream
-                    .read_exact(&mut bytes)
-                    .expect("redis-server answers");
+                self.stream.read_exact(&mut bytes).expect("redis-server answers");
                 bytes.truncate(bytes.len() - 2);
                 vec![bytes]
             }
@@ -117,9 +99,7 @@ impl Dice {
     }
 
     fn word(&mut self, letters: &[u8], longest: usize) -> Vec<u8> {
-        (0..self.roll(longest + 1))
-            .map(|_| letters[self.roll(letters.len())])
-            .collect()
+        (0..self.roll(longest + 1)).map(|_| letters[self.roll(letters.len())]).collect()
     }
 }
 
@@ -142,16 +122,8 @@ fn globs_match_the_same_keys() {
             continue; // KEYS does not ask the glob then
         }
         let theirs = BTreeSet::from_iter(redis.call(&[b"KEYS", &pattern]));
-        let ours = keys
-            .iter()
-            .filter(|key| glob::matches(&pattern, key, false))
-            .cloned();
-        assert_eq!(
-            BTreeSet::from_iter(ours),
-            theirs,
-            "{:?}",
-            pattern.escape_ascii().to_string()
-        );
+        let ours = keys.iter().filter(|key| glob::matches(&pattern, key, false)).cloned();
+        assert_eq!(BTreeSet::from_iter(ours), theirs, "{:?}", pattern.escape_ascii().to_string());
     }
 }
 
@@ -161,18 +133,12 @@ fn config_get_knows_the_same_names() {
         return;
     };
     let config = Config::default();
-    let names_of =
-        |pairs: Vec<Vec<u8>>| -> BTreeSet<Vec<u8>> { pairs.into_iter().step_by(2).collect() };
+    let names_of = |pairs: Vec<Vec<u8>>| -> BTreeSet<Vec<u8>> { pairs.into_iter().step_by(2).collect() };
     let known = names_of(redis.call(&[b"CONFIG", b"GET", b"*"]));
-    for pattern in [
-        "*", "MAX*", "*-[a-M]*", "s?ve", "hz*", "[^a-r]*", "*slave*", "watch*", "HZ", "nosuch",
-    ] {
+    for pattern in ["*", "MAX*", "*-[a-M]*", "s?ve", "hz*", "[^a-r]*", "*slave*", "watch*", "HZ", "nosuch"] {
         let theirs = names_of(redis.call(&[b"CONFIG", b"GET", pattern.as_bytes()]));
-        let ours: BTreeSet<Vec<u8>> = config
-            .get([pattern.as_bytes()])
-            .into_iter()
-            .map(|(name, _)| name.into_bytes())
-            .collect();
+        let ours: BTreeSet<Vec<u8>> =
+            config.get([pattern.as_bytes()]).into_iter().map(|(name, _)| name.into_bytes()).collect();
         assert!(theirs.is_subset(&ours), "{pattern}");
         // What we have beyond Redis is ours or of a later version.
         let lower = |name: &Vec<u8>| name.to_ascii_lowercase();
@@ -289,16 +255,10 @@ fn config_set_answers_in_the_same_words() {
                 let theirs = redis.call(&[b"CONFIG", b"GET", name.as_bytes()]).remove(1);
                 if ours.as_bytes() != theirs {
                     let theirs = String::from_utf8_lossy(&theirs);
-                    differences.push(format!(
-                        "CONFIG GET {name}, set to '{value}'\n  {ours}\n  {theirs}"
-                    ));
+                    differences.push(format!("CONFIG GET {name}, set to '{value}'\n  {ours}\n  {theirs}"));
                 }
             }
         }
     }
-    assert!(
-        differences.is_empty(),
-        "ours, then theirs:\n{}",
-        differences.join("\n")
-    );
+    assert!(differences.is_empty(), "ours, then theirs:\n{}", differences.join("\n"));
 }

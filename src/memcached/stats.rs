@@ -203,6 +203,14 @@ fn settings(turn: &mut Turn<'_>) {
     stat(out, "domain_socket", if socket.is_empty() { "NULL" } else { &socket });
     stat(out, "umask", 700);
     stat(out, "shutdown_command", yes(config.flag(Param::EnableShutdown)));
+    workings(turn);
+}
+
+/// The settings of what goes on inside; where there is none, what memcached says with it switched off.
+fn workings(turn: &mut Turn<'_>) {
+    let config = &turn.daemon.config;
+    let yes = |on: bool| if on { "yes" } else { "no" };
+    let out = &mut *turn.out;
     stat(out, "growth_factor", "1.00");
     stat(out, "chunk_size", 1);
     stat(out, "num_threads", config.number(Param::Threads));
