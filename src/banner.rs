@@ -69,10 +69,9 @@ pub fn banner(config: &Config, listeners: &[(Wire, Endpoint)]) -> String {
     lines.push(format!("{limit}, policy {policy}"));
     let password = !config.text(Param::RequirePass).is_empty();
     let mut caches = Vec::new();
-    for (wanted, backend) in [
-        (Wire::Resp, "redis.RedisCache"),
-        (Wire::Memcached, "memcached.PyMemcacheCache"),
-    ] {
+    for (wanted, backend) in
+        [(Wire::Resp, "redis.RedisCache"), (Wire::Memcached, "memcached.PyMemcacheCache")]
+    {
         if let Some((wire, endpoint)) = listeners.iter().find(|(wire, _)| *wire == wanted) {
             let location = endpoint.django_location(*wire, password);
             caches.push(format!(
@@ -82,10 +81,7 @@ pub fn banner(config: &Config, listeners: &[(Wire, Endpoint)]) -> String {
         }
     }
     if !caches.is_empty() {
-        lines.push(format!(
-            "In Django's settings:\n  {}",
-            caches.join("\n  or\n  ")
-        ));
+        lines.push(format!("In Django's settings:\n  {}", caches.join("\n  or\n  ")));
     }
     lines.join("\n") + "\n"
 }
@@ -101,10 +97,7 @@ mod tests {
     #[test]
     fn it_says_where_and_what_to_paste() {
         let config = Config::with(&[("maxmemory", "1gb")]).expect("a config");
-        let listeners = [
-            (Wire::Resp, tcp("127.0.0.1:7001")),
-            (Wire::Memcached, tcp("0.0.0.0:7002")),
-        ];
+        let listeners = [(Wire::Resp, tcp("127.0.0.1:7001")), (Wire::Memcached, tcp("0.0.0.0:7002"))];
         let banner = banner(&config, &listeners);
         let lines: Vec<&str> = banner.lines().collect();
         assert!(lines.contains(&"redis on 127.0.0.1:7001"));
@@ -120,8 +113,6 @@ mod tests {
         let listeners = [(Wire::Resp, Endpoint::Unix("/run/magpie.sock".into()))];
         let banner = banner(&config, &listeners);
         assert!(banner.contains("redis on /run/magpie.sock"));
-        assert!(
-            banner.contains("unix://:PASSWORD@/run/magpie.sock") && !banner.contains("hunter2")
-        );
+        assert!(banner.contains("unix://:PASSWORD@/run/magpie.sock") && !banner.contains("hunter2"));
     }
 }

@@ -88,13 +88,7 @@ fn in_range(start: u8, end: u8, byte: u8, ignore_case: bool) -> bool {
     if signed(low) > signed(high) {
         (low, high) = (high, low);
     }
-    let fold = |byte: u8| {
-        signed(if ignore_case {
-            byte.to_ascii_lowercase()
-        } else {
-            byte
-        })
-    };
+    let fold = |byte: u8| signed(if ignore_case { byte.to_ascii_lowercase() } else { byte });
     (fold(low)..=fold(high)).contains(&fold(byte))
 }
 
@@ -169,9 +163,7 @@ mod tests {
     fn defined(pattern: &[u8], text: &[u8], ignore_case: bool) -> bool {
         match pattern {
             [] => text.is_empty(),
-            [b'*', rest @ ..] => {
-                (0..=text.len()).any(|skipped| defined(rest, &text[skipped..], ignore_case))
-            }
+            [b'*', rest @ ..] => (0..=text.len()).any(|skipped| defined(rest, &text[skipped..], ignore_case)),
             _ => text.split_first().is_some_and(|(first, text)| {
                 super::match_one(pattern, *first, ignore_case)
                     .is_some_and(|length| defined(&pattern[length..], text, ignore_case))

@@ -32,14 +32,8 @@ pub fn start(config: &Config) -> anyhow::Result<()> {
     } else {
         BoxMakeWriter::new(std::io::stderr)
     };
-    let lines = fmt::layer()
-        .with_writer(writer)
-        .with_target(false)
-        .with_ansi(colours);
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(lines)
-        .try_init()?;
+    let lines = fmt::layer().with_writer(writer).with_target(false).with_ansi(colours);
+    tracing_subscriber::registry().with(filter).with(lines).try_init()?;
     // A second start has failed above.
     let _ = FILTER.set(handle);
     Ok(())

@@ -89,28 +89,11 @@ const LETTERS: &[Letter] = &[
         letter: "d",
         value: None,
         help: "Refused: magpie stays in the foreground",
-        meaning: |_| {
-            Err("magpie stays in the foreground: let systemd or your container run it".into())
-        },
+        meaning: |_| Err("magpie stays in the foreground: let systemd or your container run it".into()),
     },
-    Letter {
-        letter: "R",
-        value: Some("N"),
-        help: "Accepted, without effect",
-        meaning: |_| Ok(None),
-    },
-    Letter {
-        letter: "f",
-        value: Some("FACTOR"),
-        help: "Accepted, without effect",
-        meaning: |_| Ok(None),
-    },
-    Letter {
-        letter: "n",
-        value: Some("BYTES"),
-        help: "Accepted, without effect",
-        meaning: |_| Ok(None),
-    },
+    Letter { letter: "R", value: Some("N"), help: "Accepted, without effect", meaning: |_| Ok(None) },
+    Letter { letter: "f", value: Some("FACTOR"), help: "Accepted, without effect", meaning: |_| Ok(None) },
+    Letter { letter: "n", value: Some("BYTES"), help: "Accepted, without effect", meaning: |_| Ok(None) },
 ];
 
 impl Config {
@@ -140,8 +123,7 @@ impl Config {
         let given = |id: &str| matches.value_source(id) == Some(ValueSource::CommandLine);
         if let louder @ 1.. = matches.get_count(VERBOSE) {
             let level = if louder == 1 { "verbose" } else { "debug" };
-            self.assign(Param::LogLevel, level)
-                .map_err(|reason| reason.into_owned())?;
+            self.assign(Param::LogLevel, level).map_err(|reason| reason.into_owned())?;
         }
         for letter in LETTERS {
             let id = letter.letter;
@@ -157,29 +139,18 @@ impl Config {
                 continue;
             };
             if given(param.name()) {
-                return Err(format!(
-                    "-{id} and --{} say the same: give one of them",
-                    param.name()
-                ));
+                return Err(format!("-{id} and --{} say the same: give one of them", param.name()));
             }
-            self.assign(param, &text)
-                .map_err(|reason| wrong(reason.into_owned()))?;
+            self.assign(param, &text).map_err(|reason| wrong(reason.into_owned()))?;
         }
         for spec in TABLE.iter().filter(|spec| given(spec.name)) {
-            let words: Vec<String> = matches
-                .get_many::<String>(spec.name)
-                .into_iter()
-                .flatten()
-                .cloned()
-                .collect();
+            let words: Vec<String> =
+                matches.get_many::<String>(spec.name).into_iter().flatten().cloned().collect();
             let text = value_of_arguments(spec, &words)
                 .map_err(|reason| format!("invalid value for '--{}': {reason}", spec.name))?;
             self.assign(spec.param, &text).map_err(|reason| {
                 let hint = hint(spec).map_or_else(String::new, |hint| format!("\n\n{hint}"));
-                format!(
-                    "invalid value '{text}' for '--{}': {reason}{hint}",
-                    spec.name
-                )
+                format!("invalid value '{text}' for '--{}': {reason}{hint}", spec.name)
             })?;
         }
         Ok(())
@@ -201,8 +172,7 @@ impl Config {
         let sockets = [Param::UnixSocket, Param::MemcachedUnixSocket];
         if bind.is_empty() && sockets.iter().all(|socket| self.text(*socket).is_empty()) {
             return Err(
-                "there is nothing to listen on: give --bind an address, or --unixsocket a path"
-                    .into(),
+                "there is nothing to listen on: give --bind an address, or --unixsocket a path".into()
             );
         }
         let wide = bind.iter().find(|address| !address.is_loopback());
@@ -256,11 +226,7 @@ fn arg(spec: &Spec) -> Arg {
         .long(spec.name)
         .value_name(spec.unit)
         .action(ArgAction::Set)
-        .help(format!(
-            "{} [default: {}]",
-            spec.help,
-            default_in_help(spec)
-        ))
+        .help(format!("{} [default: {}]", spec.help, default_in_help(spec)))
         .help_heading(spec.section)
         .hide(spec.effect != Effect::Works);
     if let Some(alias) = spec.alias {
@@ -277,10 +243,8 @@ fn arg(spec: &Spec) -> Arg {
 }
 
 fn letter_arg(letter: &Letter) -> Arg {
-    let arg = Arg::new(letter.letter)
-        .short(letter.letter.chars().next())
-        .help(letter.help)
-        .help_heading(MEMCACHED);
+    let arg =
+        Arg::new(letter.letter).short(letter.letter.chars().next()).help(letter.help).help_heading(MEMCACHED);
     match letter.value {
         Some(name) => arg.value_name(name).action(ArgAction::Set),
         None => arg.action(ArgAction::SetTrue),
@@ -291,10 +255,7 @@ fn default_in_help(spec: &Spec) -> String {
     match spec.default {
         Initial::HalfOfMemory => {
             let half = i64::try_from(machine::half_of_memory()).unwrap_or(i64::MAX);
-            format!(
-                "half of what the machine or container allows, here {}",
-                human_bytes(half)
-            )
+            format!("half of what the machine or container allows, here {}", human_bytes(half))
         }
         Initial::Cpus => format!("the CPUs it may use, here {}", machine::cpus()),
         Initial::Is("") => "''".to_owned(),
@@ -305,10 +266,7 @@ fn default_in_help(spec: &Spec) -> String {
 /// The parameters that do nothing here, by name.
 fn after_help() -> String {
     let names = |wanted: fn(&Effect) -> bool| {
-        let names = TABLE
-            .iter()
-            .filter(|spec| wanted(&spec.effect) && !spec.hidden)
-            .map(|spec| spec.name);
+        let names = TABLE.iter().filter(|spec| wanted(&spec.effect) && !spec.hidden).map(|spec| spec.name);
         names.collect::<Vec<_>>().join(", ")
     };
     let mut text = String::from(

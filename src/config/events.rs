@@ -17,8 +17,7 @@ pub const KEY_MISS: i64 = 1 << 11; // m
 pub const MODULE: i64 = 1 << 12; // d
 pub const NEW: i64 = 1 << 13; // n
 /// `A`: all but misses and new keys.
-pub const ALL: i64 =
-    GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE;
+pub const ALL: i64 = GENERIC | STRING | LIST | SET | HASH | ZSET | EXPIRED | EVICTED | STREAM | MODULE;
 
 /// In the order in which Redis writes them.
 const IN_ALL: [(char, i64); 10] = [
@@ -33,12 +32,7 @@ const IN_ALL: [(char, i64); 10] = [
     ('t', STREAM),
     ('d', MODULE),
 ];
-const BESIDE_ALL: [(char, i64); 4] = [
-    ('K', KEYSPACE),
-    ('E', KEYEVENT),
-    ('m', KEY_MISS),
-    ('n', NEW),
-];
+const BESIDE_ALL: [(char, i64); 4] = [('K', KEYSPACE), ('E', KEYEVENT), ('m', KEY_MISS), ('n', NEW)];
 
 pub(super) fn parse(text: &str) -> Result<i64, Reason> {
     let mut bits = 0;
@@ -47,10 +41,7 @@ pub(super) fn parse(text: &str) -> Result<i64, Reason> {
             bits |= ALL;
             continue;
         }
-        let class = IN_ALL
-            .iter()
-            .chain(&BESIDE_ALL)
-            .find(|(name, _)| *name == letter);
+        let class = IN_ALL.iter().chain(&BESIDE_ALL).find(|(name, _)| *name == letter);
         let (_, bit) = class.ok_or("Invalid event class character. Use 'Ag$lshzxeKEtmdn'.")?;
         bits |= bit;
     }
@@ -60,12 +51,7 @@ pub(super) fn parse(text: &str) -> Result<i64, Reason> {
 pub(super) fn render(bits: i64) -> String {
     let mut letters = String::new();
     let mut add = |classes: &[(char, i64)]| {
-        letters.extend(
-            classes
-                .iter()
-                .filter(|(_, bit)| bits & bit != 0)
-                .map(|(name, _)| name),
-        );
+        letters.extend(classes.iter().filter(|(_, bit)| bits & bit != 0).map(|(name, _)| name));
     };
     if bits & ALL == ALL {
         add(&[('A', ALL)]);
@@ -82,13 +68,9 @@ mod tests {
 
     #[test]
     fn letters_come_back_in_redis_order() {
-        for (given, shown) in [
-            ("", ""),
-            ("KEg", "gKE"),
-            ("KEA", "AKE"),
-            ("KEgxe$lshztdmn", "AKEmn"),
-            ("Kxe", "xeK"),
-        ] {
+        for (given, shown) in
+            [("", ""), ("KEg", "gKE"), ("KEA", "AKE"), ("KEgxe$lshztdmn", "AKEmn"), ("Kxe", "xeK")]
+        {
             assert_eq!(parse(given).map(render), Ok(shown.to_owned()));
         }
         assert!(parse("A q").is_err());

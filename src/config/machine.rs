@@ -19,9 +19,7 @@ pub(super) fn cpus() -> usize {
 
 /// The machine's memory or the tightest limit of the cgroups that we are in, whichever is less.
 fn allowed_memory() -> Option<u64> {
-    let machine = fs::read_to_string("/proc/meminfo")
-        .ok()
-        .and_then(|text| total_of_meminfo(&text));
+    let machine = fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_of_meminfo(&text));
     let cgroups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
     let limits = limit_files(&cgroups)
         .into_iter()
@@ -31,9 +29,7 @@ fn allowed_memory() -> Option<u64> {
 }
 
 fn total_of_meminfo(text: &str) -> Option<u64> {
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }
@@ -49,19 +45,13 @@ fn limit_files(proc_self_cgroup: &str) -> Vec<PathBuf> {
         };
         let (mount, file) = if controllers.is_empty() {
             ("/sys/fs/cgroup", "memory.max")
-        } else if controllers
-            .split(',')
-            .any(|controller| controller == "memory")
-        {
+        } else if controllers.split(',').any(|controller| controller == "memory") {
             ("/sys/fs/cgroup/memory", "memory.limit_in_bytes")
         } else {
             continue;
         };
         let path = Path::new(path.trim_start_matches('/'));
-        files.extend(
-            path.ancestors()
-                .map(|above| Path::new(mount).join(above).join(file)),
-        );
+        files.extend(path.ancestors().map(|above| Path::new(mount).join(above).join(file)));
     }
     files
 }
@@ -81,10 +71,7 @@ mod tests {
     fn limits_of_all_cgroups_above_count() {
         let paths = |text| {
             let files = limit_files(text);
-            files
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect::<Vec<_>>()
+            files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
         };
         assert_eq!(
             paths("0::/system.slice/magpie.service\n"),

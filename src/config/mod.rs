@@ -76,8 +76,7 @@ impl LimitCell {
     fn store(&self, limit: OutputLimit) {
         self.hard_bytes.store(limit.hard_bytes, Ordering::Relaxed);
         self.soft_bytes.store(limit.soft_bytes, Ordering::Relaxed);
-        self.soft_seconds
-            .store(limit.soft_seconds, Ordering::Relaxed);
+        self.soft_seconds.store(limit.soft_seconds, Ordering::Relaxed);
     }
 }
 
@@ -114,12 +113,8 @@ impl Default for Config {
 /// Shows only what differs from the defaults, and no secrets.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let set = TABLE
-            .iter()
-            .filter(|spec| !spec.sensitive && self.differs(spec.param));
-        f.debug_map()
-            .entries(set.map(|spec| (spec.name, self.show(spec.param))))
-            .finish()
+        let set = TABLE.iter().filter(|spec| !spec.sensitive && self.differs(spec.param));
+        f.debug_map().entries(set.map(|spec| (spec.name, self.show(spec.param)))).finish()
     }
 }
 
@@ -129,10 +124,8 @@ fn default_text(spec: &Spec) -> String {
         Initial::Is(text) => text.to_owned(),
         Initial::HalfOfMemory => machine::half_of_memory().to_string(),
         Initial::Cpus => machine::cpus().to_string(),
-        Initial::WorkingDirectory => std::env::current_dir().map_or_else(
-            |_| "/".to_owned(),
-            |path| path.to_string_lossy().into_owned(),
-        ),
+        Initial::WorkingDirectory => std::env::current_dir()
+            .map_or_else(|_| "/".to_owned(), |path| path.to_string_lossy().into_owned()),
     }
 }
 
@@ -141,12 +134,10 @@ impl Config {
     pub fn with(settings: &[(&str, &str)]) -> Result<Config, ConfigError> {
         let config = Config::default();
         for (name, text) in settings {
-            let (param, _) = Param::find(name.as_bytes())
-                .ok_or_else(|| ConfigError::Unknown((*name).to_owned()))?;
-            let value = accept(param, text).map_err(|reason| ConfigError::Refused {
-                name: (*name).to_owned(),
-                reason,
-            })?;
+            let (param, _) =
+                Param::find(name.as_bytes()).ok_or_else(|| ConfigError::Unknown((*name).to_owned()))?;
+            let value = accept(param, text)
+                .map_err(|reason| ConfigError::Refused { name: (*name).to_owned(), reason })?;
             config.store(param, value);
         }
         Ok(config)
@@ -276,16 +267,12 @@ impl Config {
         settings: &[(&[u8], &[u8])],
         client_is_local: bool,
     ) -> Result<Vec<(Param, Value)>, ConfigError> {
-        let may_protected = self
-            .access(Param::EnableProtectedConfigs)
-            .allows(client_is_local);
+        let may_protected = self.access(Param::EnableProtectedConfigs).allows(client_is_local);
         let mut names: Vec<(Param, &'static str)> = Vec::new();
         let mut refused = None;
         for (given, _) in settings {
             let Some((param, name)) = Param::find(given) else {
-                return Err(ConfigError::Unknown(
-                    String::from_utf8_lossy(given).into_owned(),
-                ));
+                return Err(ConfigError::Unknown(String::from_utf8_lossy(given).into_owned()));
             };
             let spec = param.spec();
             let reason = if spec.change == Change::Start {
@@ -300,10 +287,7 @@ impl Config {
             names.push((param, name));
             if let (Some(reason), None) = (reason, &refused) {
                 let name = String::from_utf8_lossy(given).into_owned();
-                refused = Some(ConfigError::Refused {
-                    name,
-                    reason: reason.into(),
-                });
+                refused = Some(ConfigError::Refused { name, reason: reason.into() });
             }
         }
         if let Some(refused) = refused {
@@ -315,10 +299,7 @@ impl Config {
             let value = std::str::from_utf8(text)
                 .map_err(|_| Reason::from("argument must be valid UTF-8"))
                 .and_then(|text| accept(param, text))
-                .map_err(|reason| ConfigError::Refused {
-                    name: name.to_owned(),
-                    reason,
-                })?;
+                .map_err(|reason| ConfigError::Refused { name: name.to_owned(), reason })?;
             values.push((param, value));
         }
         Ok(values)

@@ -150,11 +150,7 @@ const fn memory(name: &'static str, default: &'static str, min: i64) -> Row {
     row(name, Kind::Memory { min, max: LONG }, default, "BYTES")
 }
 
-const fn choice(
-    name: &'static str,
-    default: &'static str,
-    choices: &'static [&'static str],
-) -> Row {
+const fn choice(name: &'static str, default: &'static str, choices: &'static [&'static str]) -> Row {
     row(name, Kind::Choice(choices), default, "CHOICE")
 }
 
@@ -162,11 +158,7 @@ const fn text(name: &'static str, default: &'static str) -> Row {
     row(name, Kind::Text(value::any_text), default, "TEXT")
 }
 
-const fn words(
-    name: &'static str,
-    default: &'static str,
-    check: fn(&str) -> Result<String, Reason>,
-) -> Row {
+const fn words(name: &'static str, default: &'static str, check: fn(&str) -> Result<String, Reason>) -> Row {
     row(name, Kind::Words(check), default, "WORDS")
 }
 

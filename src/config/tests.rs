@@ -53,13 +53,9 @@ const REDIS_NAMES: &str = "\
     zset-max-ziplist-value";
 
 fn set(config: &Config, settings: &[(&str, &str)]) -> Result<Vec<Param>, String> {
-    let settings: Vec<(&[u8], &[u8])> = settings
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
-        .collect();
-    config
-        .set_many(&settings, true)
-        .map_err(|error| error.to_string())
+    let settings: Vec<(&[u8], &[u8])> =
+        settings.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
+    config.set_many(&settings, true).map_err(|error| error.to_string())
 }
 
 fn refusal(name: &str, value: &str) -> String {
@@ -107,11 +103,7 @@ fn every_default_is_valid_and_reads_as_itself() {
 #[test]
 fn every_parameter_that_works_is_explained() {
     for spec in TABLE.iter().filter(|spec| spec.effect == Effect::Works) {
-        assert!(
-            !spec.help.is_empty() && !spec.help.ends_with('.'),
-            "{}",
-            spec.name
-        );
+        assert!(!spec.help.is_empty() && !spec.help.ends_with('.'), "{}", spec.name);
     }
 }
 
@@ -150,27 +142,13 @@ fn numbers_flags_choices_and_texts_are_read_by_kind() {
 #[test]
 fn get_matches_patterns_and_gives_each_name_once() {
     let config = Config::default();
-    assert_eq!(
-        get(&config, &["HZ", "hz", "h?"]),
-        [("HZ".to_owned(), "10".to_owned())]
-    );
-    let names = |patterns: &[&str]| {
-        get(&config, patterns)
-            .into_iter()
-            .map(|(name, _)| name)
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(
-        names(&["hash-max-[z]*"]),
-        ["hash-max-ziplist-entries", "hash-max-ziplist-value"]
-    );
+    assert_eq!(get(&config, &["HZ", "hz", "h?"]), [("HZ".to_owned(), "10".to_owned())]);
+    let names =
+        |patterns: &[&str]| get(&config, patterns).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    assert_eq!(names(&["hash-max-[z]*"]), ["hash-max-ziplist-entries", "hash-max-ziplist-value"]);
     assert_eq!(
         names(&["maxmemory", "max*y"]),
-        [
-            "maxmemory",
-            "maxmemory-policy",
-            "maxmemory-eviction-tenacity"
-        ]
+        ["maxmemory", "maxmemory-policy", "maxmemory-eviction-tenacity"]
     );
     assert_eq!(names(&["watchdog-period"]), ["watchdog-period"]);
     assert!(names(&["watch*", "nosuch", "no[such"]).is_empty());
@@ -205,47 +183,19 @@ fn values_are_shown_as_redis_shows_them() {
 fn set_complains_in_redis_words() {
     for (name, value, reason) in [
         ("maxmemory", "abc", "argument must be a memory value"),
-        (
-            "timeout",
-            "abc",
-            "argument couldn't be parsed into an integer",
-        ),
-        (
-            "timeout",
-            "-1",
-            "argument must be between 0 and 2147483647 inclusive",
-        ),
+        ("timeout", "abc", "argument couldn't be parsed into an integer"),
+        ("timeout", "-1", "argument must be between 0 and 2147483647 inclusive"),
         ("appendonly", "maybe", "argument must be 'yes' or 'no'"),
-        (
-            "loglevel",
-            "foo",
-            "argument(s) must be one of the following: debug, verbose, notice, warning",
-        ),
+        ("loglevel", "foo", "argument(s) must be one of the following: debug, verbose, notice, warning"),
         ("databases", "4", "can't set immutable config"),
         ("daemonize", "no", "can't set immutable config"),
         ("dir", "/tmp", "can't set protected config"),
         ("save", "abc", "Invalid save parameters"),
         ("save", " 3600   1 ", "Invalid save parameters"),
-        (
-            "maxclients",
-            "0",
-            "argument must be between 1 and 4294967295 inclusive",
-        ),
-        (
-            "proto-max-bulk-len",
-            "10",
-            "argument must be between 1048576 and 9223372036854775807 inclusive",
-        ),
-        (
-            "slave-priority",
-            "-1",
-            "argument must be between 0 and 2147483647 inclusive",
-        ),
-        (
-            "notify-keyspace-events",
-            "A q",
-            "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.",
-        ),
+        ("maxclients", "0", "argument must be between 1 and 4294967295 inclusive"),
+        ("proto-max-bulk-len", "10", "argument must be between 1048576 and 9223372036854775807 inclusive"),
+        ("slave-priority", "-1", "argument must be between 0 and 2147483647 inclusive"),
+        ("notify-keyspace-events", "A q", "Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
         ("oom-score-adj-values", "1 2", "wrong number of arguments"),
         (
             "shutdown-on-sigint",
@@ -253,14 +203,10 @@ fn set_complains_in_redis_words() {
             "shutdown options SAVE and NOSAVE can't be used simultaneously",
         ),
     ] {
-        let expected =
-            format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}");
+        let expected = format!("ERR CONFIG SET failed (possibly related to argument '{name}') - {reason}");
         assert_eq!(refusal(name, value), expected);
     }
-    assert_eq!(
-        refusal("nosuch", "1"),
-        "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'"
-    );
+    assert_eq!(refusal("nosuch", "1"), "ERR Unknown option or number of arguments for CONFIG SET - 'nosuch'");
 }
 
 #[test]
@@ -269,10 +215,7 @@ fn set_is_all_or_nothing_and_reports_what_changed() {
     let settings = [("maxmemory", "5mb"), ("timeout", "x")];
     assert!(set(&config, &settings).is_err_and(|error| error.contains("'timeout'")));
     assert_ne!(config.number(Param::MaxMemory), 5 << 20);
-    let changed = set(
-        &config,
-        &[("maxmemory", "5mb"), ("timeout", "0"), ("hz", "20")],
-    );
+    let changed = set(&config, &[("maxmemory", "5mb"), ("timeout", "0"), ("hz", "20")]);
     assert_eq!(changed, Ok(vec![Param::MaxMemory, Param::Hz]));
 }
 
@@ -287,16 +230,10 @@ fn set_chooses_its_complaint_as_redis_does() {
     let twice = "'maxmemory') - duplicate parameter";
     assert_eq!(complaint(&[("MAXMEMORY", "1"), ("maxmemory", "2")]), twice);
     let immutable = "'DATABASES') - can't set immutable config";
-    assert_eq!(
-        complaint(&[("maxmemory", "foo"), ("DATABASES", "1")]),
-        immutable
-    );
+    assert_eq!(complaint(&[("maxmemory", "foo"), ("DATABASES", "1")]), immutable);
     // Two names of one parameter are no duplicate; the last one counts.
     let config = Config::default();
-    let both = [
-        ("hash-max-ziplist-entries", "5"),
-        ("hash-max-listpack-entries", "6"),
-    ];
+    let both = [("hash-max-ziplist-entries", "5"), ("hash-max-listpack-entries", "6")];
     assert_eq!(set(&config, &both).map(|changed| changed.len()), Ok(2));
     assert_eq!(config.number(Param::HashMaxListpackEntries), 6);
 }
@@ -321,23 +258,15 @@ fn promises_that_a_cache_cannot_keep_are_refused() {
         ("activedefrag", "yes"),
     ] {
         let default = Param::find(name.as_bytes()).map(|(param, _)| default_text(param.spec()));
-        assert!(
-            refusal(name, value).starts_with("ERR CONFIG SET failed"),
-            "{name}"
-        );
-        assert!(
-            set(&Config::default(), &[(name, &default.unwrap_or_default())]).is_ok(),
-            "{name}"
-        );
+        assert!(refusal(name, value).starts_with("ERR CONFIG SET failed"), "{name}");
+        assert!(set(&Config::default(), &[(name, &default.unwrap_or_default())]).is_ok(), "{name}");
     }
 }
 
 #[test]
 fn values_that_are_no_text_are_refused() {
     let config = Config::default();
-    let error = config
-        .set_many(&[(b"requirepass", b"\xff")], true)
-        .expect_err("a refusal");
+    let error = config.set_many(&[(b"requirepass", b"\xff")], true).expect_err("a refusal");
     assert!(error.to_string().contains("UTF-8"));
     assert!(config.set_many(&[(b"\xff", b"")], true).is_err());
 }
@@ -395,10 +324,7 @@ fn flags_take_redis_and_memcached_spellings() {
 fn wrong_flags_say_what_to_do() {
     for (args, expected) in [
         (&["--maxmemory", "5x"][..], "Write bytes"),
-        (
-            &["--port", "70000"],
-            "argument must be between 0 and 65535 inclusive",
-        ),
+        (&["--port", "70000"], "argument must be between 0 and 65535 inclusive"),
         (&["-m", "1gb"], "--maxmemory 1gb"),
         (&["-m", "64", "--maxmemory", "1gb"], "give one of them"),
         (&["-u", "nobody"], "User=nobody"),
@@ -408,10 +334,7 @@ fn wrong_flags_say_what_to_do() {
         (&["--bind", "0.0.0.0"], "--requirepass PASSWORD"),
         (&["--bind", ""], "nothing to listen on"),
         (&["--bind", "127.0.0.1:6379"], "no address"),
-        (
-            &["--databases", "257"],
-            "argument must be between 1 and 256 inclusive",
-        ),
+        (&["--databases", "257"], "argument must be between 1 and 256 inclusive"),
         (&["--nosuch", "1"], "unexpected argument '--nosuch'"),
         (&["/nonexistent/magpie.conf"], "cannot read the config file"),
     ] {
@@ -435,11 +358,7 @@ fn help_documents_every_parameter() {
     for spec in TABLE.iter().filter(|spec| !spec.hidden) {
         assert!(help.contains(spec.name), "{}", spec.name);
         if spec.effect == Effect::Works {
-            assert!(
-                help.contains(&format!("--{} <{}>", spec.name, spec.unit)),
-                "{}",
-                spec.name
-            );
+            assert!(help.contains(&format!("--{} <{}>", spec.name, spec.unit)), "{}", spec.name);
         }
     }
 }
@@ -455,9 +374,7 @@ impl TestFile {
     }
 
     fn path(&self) -> &str {
-        self.0
-            .to_str()
-            .expect("a temporary directory of plain name")
+        self.0.to_str().expect("a temporary directory of plain name")
     }
 }
 
@@ -509,38 +426,22 @@ fn rewrite_keeps_comments_and_order_and_adds_the_rest() {
     let text = "# mine\nport 7000\ntimeout 1\n\ntimeout 2\n# end\n";
     let file = TestFile::new("rewrite", text);
     let config = from_args(&[file.path()]).expect("a good file");
-    set(
-        &config,
-        &[
-            ("timeout", "7"),
-            ("maxmemory", "20mb"),
-            ("requirepass", "a\"b\nc"),
-        ],
-    )
-    .expect("good settings");
+    set(&config, &[("timeout", "7"), ("maxmemory", "20mb"), ("requirepass", "a\"b\nc")])
+        .expect("good settings");
     assert_eq!(config.rewrite(), Ok(()));
     let expected = "# mine\nport 7000\ntimeout 7\n\n# end\n# Generated by CONFIG REWRITE\n\
                     maxmemory 20mb\nrequirepass \"a\\\"b\\nc\"\n";
-    assert_eq!(
-        std::fs::read_to_string(file.path()).ok().as_deref(),
-        Some(expected)
-    );
+    assert_eq!(std::fs::read_to_string(file.path()).ok().as_deref(), Some(expected));
     let again = from_args(&[file.path()]).expect("what rewrite wrote");
     assert_eq!(&*again.text(Param::RequirePass), "a\"b\nc");
     assert_eq!(again.rewrite(), Ok(()));
-    assert_eq!(
-        std::fs::read_to_string(file.path()).ok().as_deref(),
-        Some(expected)
-    );
+    assert_eq!(std::fs::read_to_string(file.path()).ok().as_deref(), Some(expected));
 }
 
 #[test]
 fn rewrite_without_a_file_says_so() {
     let error = Config::default().rewrite().expect_err("a refusal");
-    assert_eq!(
-        error.to_string(),
-        "ERR The server is running without a config file"
-    );
+    assert_eq!(error.to_string(), "ERR The server is running without a config file");
 }
 
 proptest! {

@@ -76,16 +76,9 @@ pub(super) fn render_limits(limits: &[OutputLimit; 3]) -> String {
     let mut text = String::new();
     for (name, limit) in CLASS_NAMES.iter().zip(limits) {
         let space = if text.is_empty() { "" } else { " " };
-        let OutputLimit {
-            hard_bytes,
-            soft_bytes,
-            soft_seconds,
-        } = limit;
+        let OutputLimit { hard_bytes, soft_bytes, soft_seconds } = limit;
         // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "{space}{name} {hard_bytes} {soft_bytes} {soft_seconds}"
-        );
+        let _ = write!(text, "{space}{name} {hard_bytes} {soft_bytes} {soft_seconds}");
     }
     text
 }
@@ -116,10 +109,7 @@ fn parse_number(text: &str) -> Result<i64, Reason> {
     let canonical = text == "0"
         || digits.bytes().all(|byte| byte.is_ascii_digit())
             && digits.bytes().next().is_some_and(|first| first != b'0');
-    text.parse()
-        .ok()
-        .filter(|_| canonical)
-        .ok_or("argument couldn't be parsed into an integer".into())
+    text.parse().ok().filter(|_| canonical).ok_or("argument couldn't be parsed into an integer".into())
 }
 
 fn within(number: i64, min: i64, max: i64) -> Result<i64, Reason> {
@@ -152,11 +142,7 @@ fn split_unit(text: &str) -> (&str, String) {
 /// Differs: what does not fit into 63 bits is refused; Redis saturates the number, then lets the
 /// multiplication wrap.
 fn bytes_of(number: &str, unit: i64) -> Option<i64> {
-    let number = if number.is_empty() {
-        0
-    } else {
-        number.parse::<i64>().ok()?
-    };
+    let number = if number.is_empty() { 0 } else { number.parse::<i64>().ok()? };
     number.checked_mul(unit)
 }
 
@@ -172,8 +158,7 @@ fn parse_memory(text: &str) -> Result<i64, Reason> {
         "gb" => Some(1 << 30),
         _ => None,
     };
-    unit.and_then(|unit| bytes_of(number, unit))
-        .ok_or("argument must be a memory value".into())
+    unit.and_then(|unit| bytes_of(number, unit)).ok_or("argument must be a memory value".into())
 }
 
 fn parse_size(text: &str) -> Result<i64, Reason> {
@@ -185,8 +170,7 @@ fn parse_size(text: &str) -> Result<i64, Reason> {
         "g" | "gb" => Some(1 << 30),
         _ => None,
     };
-    unit.and_then(|unit| bytes_of(number, unit))
-        .ok_or("argument must be a memory value".into())
+    unit.and_then(|unit| bytes_of(number, unit)).ok_or("argument must be a memory value".into())
 }
 
 fn parse_memory_or_percent(text: &str) -> Result<i64, Reason> {
@@ -210,20 +194,12 @@ fn parse_choice(text: &str, choices: &[&str]) -> Result<i64, Reason> {
 }
 
 fn one_of(choices: &[&str]) -> Reason {
-    format!(
-        "argument(s) must be one of the following: {}",
-        choices.join(", ")
-    )
-    .into()
+    format!("argument(s) must be one of the following: {}", choices.join(", ")).into()
 }
 
 /// Words apart by one space each, as Redis cuts them: two spaces hold an empty word.
 fn words_of(text: &str) -> Vec<&str> {
-    if text.is_empty() {
-        Vec::new()
-    } else {
-        text.split(' ').collect()
-    }
+    if text.is_empty() { Vec::new() } else { text.split(' ').collect() }
 }
 
 fn parse_limits(text: &str) -> Result<[Option<OutputLimit>; 3], Reason> {
@@ -236,32 +212,21 @@ fn parse_limits(text: &str) -> Result<[Option<OutputLimit>; 3], Reason> {
         let &[class, hard, soft, seconds] = group else {
             continue;
         };
-        let class = if class.eq_ignore_ascii_case("replica") {
-            "slave"
-        } else {
-            class
-        };
-        let slot = CLASS_NAMES
-            .iter()
-            .zip(&mut limits)
-            .find(|(name, _)| name.eq_ignore_ascii_case(class));
+        let class = if class.eq_ignore_ascii_case("replica") { "slave" } else { class };
+        let slot = CLASS_NAMES.iter().zip(&mut limits).find(|(name, _)| name.eq_ignore_ascii_case(class));
         let Some((_, slot)) = slot else {
             return Err("Invalid client class specified in buffer limit configuration.".into());
         };
-        *slot =
-            Some(parse_limit(hard, soft, seconds).ok_or(
-                "Error in hard, soft or soft_seconds setting in buffer limit configuration.",
-            )?);
+        *slot = Some(
+            parse_limit(hard, soft, seconds)
+                .ok_or("Error in hard, soft or soft_seconds setting in buffer limit configuration.")?,
+        );
     }
     Ok(limits)
 }
 
 fn parse_limit(hard: &str, soft: &str, seconds: &str) -> Option<OutputLimit> {
-    let bytes = |text| {
-        parse_memory(text)
-            .ok()
-            .and_then(|bytes| u64::try_from(bytes).ok())
-    };
+    let bytes = |text| parse_memory(text).ok().and_then(|bytes| u64::try_from(bytes).ok());
     Some(OutputLimit {
         hard_bytes: bytes(hard)?,
         soft_bytes: bytes(soft)?,
@@ -278,16 +243,9 @@ pub(super) fn directory(text: &str) -> Result<String, Reason> {
     let path = Path::new(text);
     if !path.is_dir() {
         let exists = path.exists();
-        return Err(if exists {
-            "Not a directory"
-        } else {
-            "No such file or directory"
-        }
-        .into());
+        return Err(if exists { "Not a directory" } else { "No such file or directory" }.into());
     }
-    let path = path
-        .canonicalize()
-        .map_err(|error| Reason::from(error.to_string()))?;
+    let path = path.canonicalize().map_err(|error| Reason::from(error.to_string()))?;
     Ok(path.to_string_lossy().into_owned())
 }
 
@@ -324,10 +282,7 @@ impl BindAddress {
                 "::*" => "::",
                 host => host,
             };
-            BindAddress {
-                host: written_out.to_owned(),
-                optional: host.len() < word.len(),
-            }
+            BindAddress { host: written_out.to_owned(), optional: host.len() < word.len() }
         };
         text.split_whitespace().map(address).collect()
     }
@@ -366,11 +321,7 @@ pub(super) fn save(text: &str) -> Result<String, Reason> {
         _ => false,
     };
     let good = words.chunks(2).all(is_pair);
-    if good {
-        Ok(words.join(" "))
-    } else {
-        Err("Invalid save parameters".into())
-    }
+    if good { Ok(words.join(" ")) } else { Err("Invalid save parameters".into()) }
 }
 
 pub(super) fn replica_of(text: &str) -> Result<String, Reason> {
@@ -394,10 +345,7 @@ pub(super) fn shutdown_options(text: &str) -> Result<String, Reason> {
         return Err(one_of(&OPTIONS));
     }
     for word in words {
-        let option = OPTIONS
-            .iter()
-            .zip(&mut chosen)
-            .find(|(option, _)| option.eq_ignore_ascii_case(word));
+        let option = OPTIONS.iter().zip(&mut chosen).find(|(option, _)| option.eq_ignore_ascii_case(word));
         let Some((_, chosen)) = option else {
             return Err(one_of(&OPTIONS));
         };
@@ -406,17 +354,9 @@ pub(super) fn shutdown_options(text: &str) -> Result<String, Reason> {
     if chosen[1] && chosen[2] {
         return Err("shutdown options SAVE and NOSAVE can't be used simultaneously".into());
     }
-    let names = OPTIONS
-        .iter()
-        .zip(chosen)
-        .skip(1)
-        .filter(|(_, chosen)| *chosen);
+    let names = OPTIONS.iter().zip(chosen).skip(1).filter(|(_, chosen)| *chosen);
     let names: Vec<&str> = names.map(|(option, _)| *option).collect();
-    Ok(if names.is_empty() {
-        "default".to_owned()
-    } else {
-        names.join(" ")
-    })
+    Ok(if names.is_empty() { "default".to_owned() } else { names.join(" ") })
 }
 
 pub(super) fn oom_score_values(text: &str) -> Result<String, Reason> {
@@ -424,14 +364,9 @@ pub(super) fn oom_score_values(text: &str) -> Result<String, Reason> {
     if words.len() != 3 {
         return Err("wrong number of arguments".into());
     }
-    let good = |word: &&str| {
-        word.parse::<i32>()
-            .is_ok_and(|score| (-2000..=2000).contains(&score))
-    };
+    let good = |word: &&str| word.parse::<i32>().is_ok_and(|score| (-2000..=2000).contains(&score));
     if !words.iter().all(good) {
-        return Err(
-            "Invalid oom-score-adj-values, elements must be between -2000 and 2000.".into(),
-        );
+        return Err("Invalid oom-score-adj-values, elements must be between -2000 and 2000.".into());
     }
     Ok(words.join(" "))
 }
@@ -440,22 +375,13 @@ pub(super) fn oom_score_values(text: &str) -> Result<String, Reason> {
 pub(super) fn percentiles(text: &str) -> Result<String, Reason> {
     let mut shown = Vec::new();
     for word in words_of(text) {
-        let percentile: f64 = word
-            .parse()
-            .map_err(|_| Reason::from("Invalid latency-tracking-info-percentiles parameters"))?;
+        let percentile: f64 =
+            word.parse().map_err(|_| Reason::from("Invalid latency-tracking-info-percentiles parameters"))?;
         if !(0.0..=100.0).contains(&percentile) {
-            return Err(
-                "latency-tracking-info-percentiles parameters should sit between [0.0,100.0]"
-                    .into(),
-            );
+            return Err("latency-tracking-info-percentiles parameters should sit between [0.0,100.0]".into());
         }
         let decimals = format!("{percentile:.6}");
-        shown.push(
-            decimals
-                .trim_end_matches('0')
-                .trim_end_matches('.')
-                .to_owned(),
-        );
+        shown.push(decimals.trim_end_matches('0').trim_end_matches('.').to_owned());
     }
     Ok(shown.join(" "))
 }
@@ -477,9 +403,7 @@ mod tests {
         assert_eq!(memory("1Gb"), Some(1 << 30));
         assert_eq!(memory("7b"), Some(7));
         assert_eq!(memory(""), Some(0));
-        for wrong in [
-            "abc", "-1", "50%", " 1", "1 ", "1.5gb", "1kib", "1tb", "+1", "é",
-        ] {
+        for wrong in ["abc", "-1", "50%", " 1", "1 ", "1.5gb", "1kib", "1tb", "+1", "é"] {
             assert_eq!(memory(wrong), None, "{wrong}");
         }
     }
@@ -506,18 +430,7 @@ mod tests {
         for (text, number) in [("0", 0), ("-1", -1), ("2147483647", 2_147_483_647)] {
             assert_eq!(parse_number(text), Ok(number));
         }
-        for wrong in [
-            "",
-            "-",
-            "-0",
-            "+1",
-            "01",
-            " 1",
-            "1 ",
-            "0x10",
-            "1kb",
-            "9223372036854775808",
-        ] {
+        for wrong in ["", "-", "-0", "+1", "01", " 1", "1 ", "0x10", "1kb", "9223372036854775808"] {
             assert!(parse_number(wrong).is_err(), "{wrong}");
         }
     }
@@ -527,39 +440,20 @@ mod tests {
         assert_eq!(parse_memory_or_percent("5%"), Ok(-5));
         assert_eq!(parse_memory_or_percent("1mb"), Ok(1 << 20));
         let words = |text| parse_memory_or_percent(text).map_err(Cow::into_owned);
-        assert_eq!(
-            words("101%"),
-            Err("percentage argument must be less or equal to 100".into())
-        );
-        assert_eq!(
-            words("-5"),
-            Err("argument must be a memory or percent value".into())
-        );
-        assert_eq!(
-            words("x%"),
-            Err("argument must be a memory or percent value".into())
-        );
+        assert_eq!(words("101%"), Err("percentage argument must be less or equal to 100".into()));
+        assert_eq!(words("-5"), Err("argument must be a memory or percent value".into()));
+        assert_eq!(words("x%"), Err("argument must be a memory or percent value".into()));
     }
 
     #[test]
     fn output_limits_may_name_some_classes_only() {
         let limits = parse_limits("normal 1mb 2kb 30 replica 1 1 1").expect("good limits");
-        let normal = OutputLimit {
-            hard_bytes: 1 << 20,
-            soft_bytes: 2048,
-            soft_seconds: 30,
-        };
+        let normal = OutputLimit { hard_bytes: 1 << 20, soft_bytes: 2048, soft_seconds: 30 };
         assert_eq!(limits[0], Some(normal));
         assert_eq!(limits[1].map(|limit| limit.soft_seconds), Some(1));
         assert_eq!(limits[2], None);
         assert_eq!(parse_limits(""), Ok([None; 3]));
-        for wrong in [
-            "normal 0 0",
-            "foo 0 0 0",
-            "master 1 0 0",
-            "normal 1x 0 0",
-            "normal 1 1 -1",
-        ] {
+        for wrong in ["normal 0 0", "foo 0 0 0", "master 1 0 0", "normal 1x 0 0", "normal 1 1 -1"] {
             assert!(parse_limits(wrong).is_err(), "{wrong}");
         }
     }
@@ -568,10 +462,7 @@ mod tests {
     fn bind_takes_redis_lists_and_memcacheds() {
         assert_eq!(bind("127.0.0.1,::1"), Ok("127.0.0.1 ::1".to_owned()));
         assert_eq!(bind("  * -::* "), Ok("* -::*".to_owned()));
-        assert_eq!(
-            bind("cache.example.org"),
-            Ok("cache.example.org".to_owned())
-        );
+        assert_eq!(bind("cache.example.org"), Ok("cache.example.org".to_owned()));
         assert_eq!(bind(""), Ok(String::new()));
         assert!(bind("127.0.0.1:11211").is_err());
         let list = BindAddress::list("* -::1 localhost ::ffff:127.0.0.1 10.0.0.1");

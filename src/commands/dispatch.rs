@@ -1,0 +1,149 @@
+//! The way of a request: look-up, the gates in Redis' order, then the one call.
+
+use super::error::CommandError;
+use super::session::{Queued, Replies};
+use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
+use super::{Args, CommandResult, Ctx, Outcome};
+use crate::clock::Millis;
+use crate::observe::Counter;
+use crate::resp::Argv;
+use std::sync::atomic::Ordering;
+
+/// What became of a request.
+pub(super) enum Ran {
+    Done,
+    Sleep(Millis),
+    /// Held back by `CLIENT PAUSE`; nothing was done.
+    Paused(Millis),
+    Close,
+}
+
+/// Looks a request's command up and executes it. Writes the reply, or an error in its place.
+pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
+    let mark = ctx.reply.out().mark();
+    let found = resolve(argv);
+    if let Ok(command) = found
+        && let Some(until) = paused_until(ctx, command)
+    {
+        return Ran::Paused(until);
+    }
+    ctx.counters.add(Counter::Commands, 1);
+    // A command that cannot be queued spoils the transaction; one that ends it cannot.
+    let spoils = !matches!(found, Ok(command) if ends_transaction(command));
+    let result = found.and_then(|command| {
+        gates(ctx, command)?;
+        if ctx.state.transaction.is_some() && !ends_transaction(command) {
+            return queue(ctx, command, argv);
+        }
+        call(ctx, command, argv)
+    });
+    let ran = match result {
+        Ok(Outcome::Done) => Ran::Done,
+        Ok(Outcome::Sleep(until)) => Ran::Sleep(until),
+        Ok(Outcome::Close) => Ran::Close,
+        Err(error) => {
+            ctx.reply.out().cut_to(mark);
+            fail(ctx, &error);
+            if spoils && let Some(transaction) = &mut ctx.state.transaction {
+                transaction.broken = true;
+            }
+            Ran::Done
+        }
+    };
+    mute(ctx, mark);
+    ran
+}
+
+fn fail(ctx: &mut Ctx<'_>, error: &CommandError) {
+    ctx.counters.add(Counter::ErrorReplies, 1);
+    ctx.reply.error(&error.to_string());
+}
+
+/// `CLIENT REPLY OFF` and `SKIP` take replies back.
+fn mute(ctx: &mut Ctx<'_>, mark: crate::wire::Mark) {
+    match ctx.state.replies {
+        Replies::On => {}
+        Replies::Off => ctx.reply.out().cut_to(mark),
+        Replies::SkipNext => {
+            ctx.reply.out().cut_to(mark);
+            ctx.state.replies = Replies::Skip;
+        }
+        Replies::Skip => {
+            ctx.reply.out().cut_to(mark);
+            ctx.state.replies = Replies::On;
+        }
+    }
+}
+
+/// The command, or the subcommand, with the arity checked.
+pub(super) fn resolve(argv: Argv<'_>) -> Result<&'static Command, CommandError> {
+    let name = argv.get(0).unwrap_or_default();
+    let command = TABLE.find(name).ok_or_else(|| unknown_command(argv))?;
+    let command = match argv.get(1) {
+        Some(sub) if !command.subcommands.is_empty() => command
+            .subcommands
+            .iter()
+            .find(|known| known.spec.name.as_bytes().eq_ignore_ascii_case(sub))
+            .ok_or_else(|| unknown_subcommand(command.spec.name, sub))?,
+        _ => command,
+    };
+    if command.spec.arity.allows(argv.len()) {
+        Ok(command)
+    } else {
+        Err(CommandError::Arity(command.full_name.to_owned()))
+    }
+}
+
+/// `MULTI`'s own commands are executed while the others are queued.
+fn ends_transaction(command: &Command) -> bool {
+    matches!(command.spec.name, "exec" | "discard" | "multi" | "watch" | "quit" | "reset")
+        && command.container.is_none()
+}
+
+fn gates(ctx: &mut Ctx<'_>, command: &Command) -> Result<(), CommandError> {
+    if !ctx.state.authenticated && !command.may_run_unauthenticated {
+        return Err(CommandError::NoAuth);
+    }
+    if command.denies_oom && ctx.daemon.store.is_out_of_memory() {
+        return Err(CommandError::OutOfMemory);
+    }
+    Ok(())
+}
+
+fn paused_until(ctx: &Ctx<'_>, command: &Command) -> Option<Millis> {
+    let clients = &ctx.daemon.clients;
+    let until = clients.paused_until.load(Ordering::Relaxed);
+    if until <= ctx.now.0 {
+        return None;
+    }
+    let writes_only = clients.pause_writes_only.load(Ordering::Relaxed);
+    // Whoever would end the pause must get through.
+    let exempt = command.spec.has(super::table::Flag::Admin) || command.container == Some("client");
+    (!exempt && (!writes_only || command.is_write)).then_some(Millis(until))
+}
+
+fn queue(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
+    if command.spec.has(super::table::Flag::NoMulti) {
+        return Err(CommandError::other("ERR Command not allowed inside a transaction"));
+    }
+    if let Some(transaction) = &mut ctx.state.transaction {
+        transaction.queue.push(Queued::new(command, argv));
+        ctx.client.queued.store(transaction.queue.len() as u32, Ordering::Relaxed);
+    }
+    ctx.reply.simple("QUEUED");
+    Ok(Outcome::Done)
+}
+
+/// Executes a command whose gates are open. Several keys are held together, so that nobody sees a half.
+pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
+    let skip = if command.container.is_some() { 2 } else { 1 };
+    let mut args = Args::new(argv, skip);
+    if command.holds_keys && !ctx.db.is_holding() {
+        let positions = command.key_positions(argv);
+        ctx.db.hold(positions.iter().filter_map(|&at| argv.get(at)));
+        let result = (command.spec.run)(ctx, &mut args);
+        ctx.db.release();
+        return result;
+    }
+    (command.spec.run)(ctx, &mut args)
+}

@@ -1,0 +1,57 @@
+//! The wire text of every error, once.
+
+use crate::store::StoreError;
+
+/// Why a command was not carried out. `Display` is what the client reads, code first.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    #[error("WRONGTYPE Operation against a key holding the wrong kind of value")]
+    WrongType,
+    #[error("ERR syntax error")]
+    Syntax,
+    #[error("ERR value is not an integer or out of range")]
+    NotAnInteger,
+    #[error("ERR value is not a valid float")]
+    NotAFloat,
+    #[error("ERR increment or decrement would overflow")]
+    Overflow,
+    #[error("ERR value is out of range, must be positive")]
+    NotPositive,
+    #[error("ERR index out of range")]
+    IndexOutOfRange,
+    #[error("ERR DB index is out of range")]
+    DbOutOfRange,
+    #[error("ERR no such key")]
+    NoSuchKey,
+    #[error("ERR string exceeds maximum allowed size (proto-max-bulk-len)")]
+    TooLong,
+    #[error("ERR wrong number of arguments for '{0}' command")]
+    Arity(String),
+    #[error("ERR invalid expire time in '{0}' command")]
+    InvalidExpire(&'static str),
+    #[error("OOM command not allowed when used memory > 'maxmemory'.")]
+    OutOfMemory,
+    #[error("NOAUTH Authentication required.")]
+    NoAuth,
+    #[error("NOSCRIPT No matching script. Please use EVAL.")]
+    NoScript,
+    #[error("EXECABORT Transaction discarded because of previous errors.")]
+    ExecAbort,
+    /// Anything that is said in one place only; code first.
+    #[error("{0}")]
+    Other(String),
+}
+
+impl CommandError {
+    pub fn other(text: impl Into<String>) -> CommandError {
+        CommandError::Other(text.into())
+    }
+}
+
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> CommandError {
+        match error {
+            StoreError::OutOfMemory => CommandError::OutOfMemory,
+        }
+    }
+}

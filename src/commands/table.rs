@@ -1,0 +1,362 @@
+//! The table of commands: the only registration. Look-up, arity, gates, key extraction, `COMMAND` and its
+//! subcommands, `ACL CAT` and statistics by command all derive from it.
+
+use super::error::CommandError;
+use super::{Args, CommandResult, Ctx};
+use crate::resp::Argv;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+/// How many arguments a command takes, its name included (and its container's).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arity {
+    Exactly(u8),
+    AtLeast(u8),
+}
+
+impl Arity {
+    pub fn allows(self, count: usize) -> bool {
+        match self {
+            Arity::Exactly(n) => count == n as usize,
+            Arity::AtLeast(n) => count >= n as usize,
+        }
+    }
+
+    /// As `COMMAND INFO` shows it: negative for a minimum.
+    pub fn number(self) -> i64 {
+        match self {
+            Arity::Exactly(n) => n.into(),
+            Arity::AtLeast(n) => -i64::from(n),
+        }
+    }
+}
+
+macro_rules! flags {
+    ($($name:ident $text:literal),* $(,)?) => {
+        /// What the gates need to know of a command; names as in `COMMAND INFO`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Flag { $($name),* }
+
+        impl Flag {
+            pub fn name(self) -> &'static str {
+                match self { $(Flag::$name => $text),* }
+            }
+        }
+    };
+}
+
+flags! {
+    Write "write", ReadOnly "readonly", DenyOom "denyoom", Admin "admin", PubSub "pubsub",
+    NoScript "noscript", Blocking "blocking", Loading "loading", Stale "stale",
+    SkipMonitor "skip_monitor", SkipSlowlog "skip_slowlog", Asking "asking", Fast "fast",
+    NoAuth "no_auth", MayReplicate "may_replicate", MovableKeys "movablekeys",
+    AllowBusy "allow_busy", NoAsyncLoading "no_async_loading", NoMulti "no_multi",
+    NoMandatoryKeys "no_mandatory_keys",
+}
+
+/// What a command does with a key, as in `COMMAND INFO`'s key specifications.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyUse {
+    /// `RO access`
+    Read,
+    /// `RO`: only metadata is looked at.
+    Look,
+    /// `RW access update`
+    ReadUpdate,
+    /// `RW update`
+    Update,
+    /// `RW insert`
+    Insert,
+    /// `RW access delete`
+    ReadDelete,
+    /// `RW delete`
+    Delete,
+    /// `OW update`: overwritten without being read.
+    Overwrite,
+    /// `OW insert`
+    OverwriteInsert,
+    /// `RM delete`
+    Remove,
+}
+
+impl KeyUse {
+    pub fn flags(self) -> &'static [&'static str] {
+        match self {
+            KeyUse::Read => &["RO", "access"],
+            KeyUse::Look => &["RO"],
+            KeyUse::ReadUpdate => &["RW", "access", "update"],
+            KeyUse::Update => &["RW", "update"],
+            KeyUse::Insert => &["RW", "insert"],
+            KeyUse::ReadDelete => &["RW", "access", "delete"],
+            KeyUse::Delete => &["RW", "delete"],
+            KeyUse::Overwrite => &["OW", "update"],
+            KeyUse::OverwriteInsert => &["OW", "insert"],
+            KeyUse::Remove => &["RM", "delete"],
+        }
+    }
+}
+
+/// Where keys begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// At this argument.
+    Index(u8),
+    /// Behind this word, looked for from an argument on (from the end when negative).
+    Keyword(&'static str, i8),
+}
+
+/// Which arguments are keys from there on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// Up to `last` (relative to the beginning; negative: counted from the end of the command), every
+    /// `step`-th; `limit` 2 means the first half of them, as Redis has it for XREAD.
+    Range { last: i16, step: u8, limit: u8 },
+    /// As many as the argument `at` says (relative), from `first` on, every `step`-th.
+    Count { at: u8, first: u8, step: u8 },
+}
+
+/// Some keys of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeySpec {
+    pub begin: Begin,
+    pub find: Find,
+    pub usage: KeyUse,
+}
+
+impl KeySpec {
+    /// The one argument `index`.
+    pub const fn one(index: u8, usage: KeyUse) -> KeySpec {
+        KeySpec::range(index, 0, 1, usage)
+    }
+
+    pub const fn range(index: u8, last: i16, step: u8, usage: KeyUse) -> KeySpec {
+        KeySpec { begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 }, usage }
+    }
+
+    /// `numkeys key …` with `numkeys` at argument `index`.
+    pub const fn counted(index: u8, usage: KeyUse) -> KeySpec {
+        KeySpec { begin: Begin::Index(index), find: Find::Count { at: 0, first: 1, step: 1 }, usage }
+    }
+
+    /// Positions of the keys; nothing where the arguments do not add up.
+    pub fn positions(&self, argv: Argv<'_>) -> Vec<usize> {
+        let Some(begin) = self.begin_in(argv) else { return Vec::new() };
+        match self.find {
+            Find::Range { last, step, limit } => {
+                let mut end = if last >= 0 {
+                    begin + last as usize
+                } else {
+                    argv.len().saturating_sub(last.unsigned_abs() as usize)
+                };
+                if limit > 1 && end >= begin {
+                    end = begin + (end + 1 - begin) / limit as usize;
+                    end = end.saturating_sub(1);
+                }
+                (begin..=end).step_by(step.max(1) as usize).filter(|&at| at < argv.len()).collect()
+            }
+            Find::Count { at, first, step } => {
+                let count = argv.get(begin + at as usize).and_then(super::args::parse_int).unwrap_or(0);
+                let count = usize::try_from(count).unwrap_or(0).min(argv.len());
+                let from = begin + first as usize;
+                (0..count).map(|i| from + i * step.max(1) as usize).filter(|&at| at < argv.len()).collect()
+            }
+        }
+    }
+
+    fn begin_in(&self, argv: Argv<'_>) -> Option<usize> {
+        match self.begin {
+            Begin::Index(index) => Some(index as usize),
+            Begin::Keyword(word, from) => {
+                let is_it =
+                    |at: usize| argv.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+                let found = if from >= 0 {
+                    (from as usize..argv.len()).find(|&at| is_it(at))
+                } else {
+                    let last = argv.len().checked_sub(from.unsigned_abs() as usize)?;
+                    (1..=last).rev().find(|&at| is_it(at))
+                };
+                found.map(|at| at + 1)
+            }
+        }
+    }
+}
+
+/// One command.
+pub struct CommandSpec {
+    /// Lower-case; of a subcommand its own word.
+    pub name: &'static str,
+    pub arity: Arity,
+    pub flags: &'static [Flag],
+    pub keys: &'static [KeySpec],
+    /// ACL categories beyond those that follow from the flags (`@write`, `@read`, `@fast`, `@slow`, …).
+    pub acl: &'static [&'static str],
+    pub since: &'static str,
+    pub group: &'static str,
+    pub complexity: &'static str,
+    pub summary: &'static str,
+    pub subcommands: &'static [CommandSpec],
+    pub run: fn(&mut Ctx<'_>, &mut Args<'_>) -> CommandResult,
+}
+
+impl CommandSpec {
+    /// What most commands are; a spec names what it has beyond that, and `name`, `arity`, `run`.
+    pub const BASE: CommandSpec = CommandSpec {
+        name: "",
+        arity: Arity::AtLeast(1),
+        flags: &[],
+        keys: &[],
+        acl: &[],
+        since: "1.0.0",
+        group: "generic",
+        complexity: "O(1)",
+        summary: "",
+        subcommands: &[],
+        run: |_, _| Err(CommandError::Syntax),
+    };
+
+    pub fn has(&self, flag: Flag) -> bool {
+        self.flags.contains(&flag)
+    }
+}
+
+/// A command with what dispatch asks of it on every call, worked out once.
+pub struct Command {
+    pub spec: &'static CommandSpec,
+    /// `container|subcommand`, or the name.
+    pub full_name: &'static str,
+    /// Set for a subcommand.
+    pub container: Option<&'static str>,
+    pub is_write: bool,
+    pub denies_oom: bool,
+    pub may_run_unauthenticated: bool,
+    pub is_hidden_from_monitor: bool,
+    /// More than one key, or keys in places that vary: held together while the command runs.
+    pub holds_keys: bool,
+    /// Index into per-command statistics.
+    pub number: usize,
+    pub subcommands: Vec<Command>,
+}
+
+impl Command {
+    fn new(spec: &'static CommandSpec, container: Option<&'static str>, number: &mut usize) -> Command {
+        let full_name = match container {
+            Some(container) => Box::leak(format!("{container}|{}", spec.name).into_boxed_str()),
+            None => spec.name,
+        };
+        let own = *number;
+        *number += 1;
+        Command {
+            spec,
+            full_name,
+            container,
+            is_write: spec.has(Flag::Write),
+            denies_oom: spec.has(Flag::DenyOom),
+            may_run_unauthenticated: spec.has(Flag::NoAuth),
+            is_hidden_from_monitor: spec.has(Flag::SkipMonitor) || spec.has(Flag::Admin),
+            holds_keys: spec.keys.len() > 1
+                || spec.keys.iter().any(|keys| keys.find != Find::Range { last: 0, step: 1, limit: 0 }),
+            number: own,
+            subcommands: spec
+                .subcommands
+                .iter()
+                .map(|sub| Command::new(sub, Some(spec.name), number))
+                .collect(),
+        }
+    }
+
+    /// Positions of all keys of a call.
+    pub fn key_positions(&self, argv: Argv<'_>) -> Vec<usize> {
+        self.spec.keys.iter().flat_map(|keys| keys.positions(argv)).collect()
+    }
+}
+
+/// The whole table, by lower-case name.
+pub struct Table {
+    commands: HashMap<&'static [u8], Command, foldhash::fast::RandomState>,
+    count: usize,
+}
+
+const NAME_MAX: usize = 32;
+
+impl Table {
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<&Command> {
+        if name.len() > NAME_MAX {
+            return None;
+        }
+        let mut lower = [0; NAME_MAX];
+        let lower = &mut lower[..name.len()];
+        lower.copy_from_slice(name);
+        lower.make_ascii_lowercase();
+        self.commands.get(&*lower)
+    }
+
+    /// By name, `|` between container and subcommand.
+    pub fn find_full(&self, name: &[u8]) -> Option<&Command> {
+        let mut parts = name.splitn(2, |&byte| byte == b'|');
+        let command = self.find(parts.next()?)?;
+        match parts.next() {
+            None => Some(command),
+            Some(sub) => {
+                command.subcommands.iter().find(|known| known.spec.name.as_bytes().eq_ignore_ascii_case(sub))
+            }
+        }
+    }
+
+    /// In alphabetical order.
+    pub fn all(&self) -> Vec<&Command> {
+        let mut all: Vec<_> = self.commands.values().collect();
+        all.sort_unstable_by_key(|command| command.spec.name);
+        all
+    }
+
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Commands and subcommands together.
+    pub fn numbers(&self) -> usize {
+        self.count
+    }
+}
+
+/// Every command magpie knows.
+pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let mut count = 0;
+    let commands = super::FAMILIES
+        .iter()
+        .flat_map(|family| family.iter())
+        .map(|spec| (spec.name.as_bytes(), Command::new(spec, None, &mut count)))
+        .collect();
+    Table { commands, count }
+});
+
+/// The words for a name that the table lacks.
+pub fn unknown_command(argv: Argv<'_>) -> CommandError {
+    const MOST: usize = 128;
+    let text = |arg: &[u8]| String::from_utf8_lossy(&arg[..arg.len().min(MOST)]).into_owned();
+    let mut args = String::new();
+    for arg in argv.skip(1).iter() {
+        if args.len() >= MOST {
+            break;
+        }
+        let mut arg = text(arg);
+        arg.truncate(MOST - args.len());
+        args.push_str(&format!("'{arg}' "));
+    }
+    let name = argv.get(0).map(text).unwrap_or_default();
+    CommandError::other(format!("ERR unknown command '{name}', with args beginning with: {args}"))
+}
+
+/// The words for a subcommand that its container lacks.
+pub fn unknown_subcommand(container: &str, sub: &[u8]) -> CommandError {
+    let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
+    CommandError::other(format!(
+        "ERR unknown subcommand '{sub}'. Try {} HELP.",
+        container.to_ascii_uppercase()
+    ))
+}

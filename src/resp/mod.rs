@@ -1,0 +1,8 @@
+//! The RESP2 and RESP3 wire (<https://redis.io/docs/latest/develop/reference/protocol-spec/>). Knows no
+//! command.
+
+mod decode;
+mod encode;
+
+pub use decode::{Argv, Decoder, Limits, ProtocolError, Step};
+pub use encode::{Reply, double_text};
