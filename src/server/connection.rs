@@ -1,0 +1,388 @@
+//! One connection: read what there is, execute it all, write the replies in one go, wait.
+//!
+//! A request costs one `recv` and one `send`, and its share of an `epoll_wait`. Between turns a
+//! connection owns no buffer unless a request is incomplete or a reply not yet taken: reading and
+//! writing happen in the worker's. A client that does not read is not read from either.
+
+use super::transport::Transport;
+use super::worker::{Scratch, WorkerState};
+use crate::clients::{Client, Unblock};
+use crate::clock::Millis;
+use crate::commands;
+use crate::config::{ClientClass, Param};
+use crate::daemon::{Context, Daemon};
+use crate::memcached;
+use crate::observe::Counter;
+use crate::wire::{Next, Out, Progress};
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+
+/// Bytes that an incomplete request's buffer grows by, at least and at most: a claimed length is believed
+/// only as far as data has come.
+const READ_MIN: usize = 16 * 1024;
+const READ_MAX: usize = 4 << 20;
+
+/// What the loop needs of a protocol.
+pub(super) trait Protocol: 'static {
+    fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress;
+    /// `CLIENT UNBLOCK` arrived.
+    fn unblock(&mut self, _how: Unblock) {}
+    /// The connection ends.
+    fn close(&mut self, _daemon: &Daemon, _now: Millis) {}
+}
+
+impl Protocol for commands::Session {
+    #[inline]
+    fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
+        self.feed(context, input, out)
+    }
+
+    fn unblock(&mut self, how: Unblock) {
+        self.unblock(how);
+    }
+
+    fn close(&mut self, daemon: &Daemon, now: Millis) {
+        self.close(daemon, now);
+    }
+}
+
+impl Protocol for memcached::Session {
+    #[inline]
+    fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
+        self.feed(context, input, out)
+    }
+}
+
+/// Why a connection ends.
+enum End {
+    /// The client left, or asked to.
+    Closed,
+    Failed(io::Error),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> End {
+        End::Failed(error)
+    }
+}
+
+/// What woke the connection.
+enum Wake {
+    Readable,
+    Writable,
+    Mail,
+    Time,
+}
+
+pub(super) struct Connection<S, P> {
+    stream: S,
+    protocol: P,
+    client: Arc<Client>,
+    worker: Rc<WorkerState>,
+    /// An incomplete request, or what is not executed yet.
+    carry: Vec<u8>,
+    /// Bytes that the request in `carry` is known to lack.
+    lacking: usize,
+    /// Replies that the client has not taken yet.
+    out: Out,
+    /// The protocol has asked for a flush, not for more bytes: show it `carry` again.
+    goes_on: bool,
+    /// Close when `out` is written.
+    closing: bool,
+    /// Nothing is executed before this moment (`None` within: until woken).
+    waiting: Option<Option<Millis>>,
+}
+
+impl<S: Transport, P: Protocol> Connection<S, P> {
+    pub(super) fn new(stream: S, protocol: P, client: Arc<Client>, worker: Rc<WorkerState>) -> Self {
+        Connection {
+            stream,
+            protocol,
+            client,
+            worker,
+            carry: Vec::new(),
+            lacking: 0,
+            out: Out::new(),
+            goes_on: false,
+            closing: false,
+            waiting: None,
+        }
+    }
+
+    /// Serves until the connection ends.
+    pub(super) async fn run(mut self) {
+        poll_fn(|cx| {
+            self.client.set_waker(cx.waker().clone());
+            Poll::Ready(())
+        })
+        .await;
+        loop {
+            match self.turn() {
+                Ok(()) => {}
+                Err(End::Closed) => break,
+                Err(End::Failed(error)) => {
+                    tracing::debug!(client = self.client.id, %error, "connection lost");
+                    break;
+                }
+            }
+            let wake = self.wait().await;
+            if let Wake::Mail = wake
+                && self.read_mail()
+            {
+                break;
+            }
+            if let Wake::Time = wake {
+                self.waiting = None;
+                self.goes_on = true;
+            }
+        }
+        let now = self.worker.daemon.clock.now();
+        self.protocol.close(&self.worker.daemon, now);
+        self.worker.daemon.clients.forget(&self.client);
+    }
+
+    /// Does all that can be done without waiting.
+    fn turn(&mut self) -> Result<(), End> {
+        let worker = self.worker.clone();
+        let scratch = &mut *worker.scratch.borrow_mut();
+        loop {
+            if !self.out.is_empty() && !self.write_rest()? {
+                return Ok(());
+            }
+            if self.closing {
+                return Err(End::Closed);
+            }
+            if self.waiting.is_some() {
+                return Ok(());
+            }
+            let more = if self.goes_on {
+                self.goes_on = false;
+                self.execute_carry(scratch);
+                true
+            } else {
+                self.read_and_execute(scratch)?
+            };
+            self.write(&mut scratch.out)?;
+            if !more && !self.goes_on && !self.closing {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Reads once and executes. `false`: there is no more to read now.
+    #[inline]
+    fn read_and_execute(&mut self, scratch: &mut Scratch) -> Result<bool, End> {
+        if !self.carry.is_empty() {
+            return self.read_more_and_execute(scratch);
+        }
+        let read = match self.stream.try_read(&mut scratch.input) {
+            Ok(0) => return Err(End::Closed),
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return self.stop_or_wait(),
+            Err(error) => return Err(error.into()),
+        };
+        let is_drained = read < scratch.input.len();
+        if is_drained {
+            self.stream.is_drained();
+        }
+        self.note_read(read);
+        let progress = self.feed(&scratch.input[..read], &mut scratch.out);
+        self.carry.extend_from_slice(&scratch.input[progress.consumed..read]);
+        self.follow(progress.next);
+        Ok(!is_drained)
+    }
+
+    fn read_more_and_execute(&mut self, scratch: &mut Scratch) -> Result<bool, End> {
+        // At most as much again as has come, so that a claim of gigabytes costs nothing.
+        let most = self.carry.len().clamp(READ_MIN, READ_MAX);
+        let room = self.lacking.clamp(READ_MIN, most);
+        self.carry.reserve(room);
+        let spare = self.carry.capacity() - self.carry.len();
+        let read = match self.stream.try_read_more(&mut self.carry) {
+            Ok(0) => return Err(End::Closed),
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return self.stop_or_wait(),
+            Err(error) => return Err(error.into()),
+        };
+        let is_drained = read < spare;
+        if is_drained {
+            self.stream.is_drained();
+        }
+        self.note_read(read);
+        self.lacking = self.lacking.saturating_sub(read);
+        if self.lacking == 0 {
+            self.execute_carry(scratch);
+        }
+        if self.carry.len() > self.worker.daemon.config.size(Param::ClientQueryBufferLimit) {
+            self.worker.counters().add(Counter::InputBufferKills, 1);
+            return Err(End::Closed);
+        }
+        Ok(!is_drained)
+    }
+
+    fn execute_carry(&mut self, scratch: &mut Scratch) {
+        let input = std::mem::take(&mut self.carry);
+        let progress = self.feed(&input, &mut scratch.out);
+        self.carry = input;
+        if progress.consumed == self.carry.len() {
+            self.carry = Vec::new();
+        } else {
+            self.carry.drain(..progress.consumed);
+        }
+        self.follow(progress.next);
+    }
+
+    #[inline]
+    fn feed(&mut self, input: &[u8], out: &mut Out) -> Progress {
+        let daemon = &*self.worker.daemon;
+        let now = daemon.clock.now();
+        self.client.last_active.store(now.0, Ordering::Relaxed);
+        let context = Context { daemon, counters: self.worker.counters(), now };
+        self.protocol.feed(context, input, out)
+    }
+
+    #[inline]
+    fn follow(&mut self, next: Next) {
+        match next {
+            Next::Read { at_least } => self.lacking = at_least,
+            Next::Flush => self.goes_on = true,
+            Next::Wait { until } => self.waiting = Some(until),
+            Next::Close => self.closing = true,
+        }
+    }
+
+    #[inline]
+    fn note_read(&self, bytes: usize) {
+        self.worker.counters().add(Counter::BytesRead, bytes as u64);
+        let client = &self.client;
+        client.net_in.store(client.net_in.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Nothing to read: a daemon that stops has answered all that was in flight.
+    fn stop_or_wait(&self) -> Result<bool, End> {
+        if self.worker.daemon.shutdown.is_asked() { Err(End::Closed) } else { Ok(false) }
+    }
+
+    /// Writes what a turn has answered; what the socket does not take is kept.
+    #[inline]
+    fn write(&mut self, out: &mut Out) -> Result<(), End> {
+        if out.is_empty() {
+            return Ok(());
+        }
+        let sent = self.write_some(out)?;
+        if sent == out.len() {
+            out.clear();
+        } else {
+            out.advance(sent);
+            self.out = std::mem::take(out);
+            self.stop_hoarding();
+        }
+        out.shrink(READ_MIN * 32);
+        Ok(())
+    }
+
+    /// Writes what was kept. `false`: the socket is still full.
+    fn write_rest(&mut self) -> Result<bool, End> {
+        let mut out = std::mem::take(&mut self.out);
+        let sent = self.write_some(&out)?;
+        if sent < out.len() {
+            out.advance(sent);
+            self.out = out;
+        }
+        self.client.output_bytes.store(self.out.len() as u64, Ordering::Relaxed);
+        Ok(self.out.is_empty())
+    }
+
+    /// Writes until all is sent or the socket is full.
+    fn write_some(&self, out: &Out) -> Result<usize, End> {
+        const SLICES: usize = 64;
+        let mut sent = 0;
+        while sent < out.len() {
+            let wrote = match out.as_plain() {
+                Some(bytes) => self.stream.try_write(&bytes[sent..]),
+                None => {
+                    let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(SLICES);
+                    out.slices(&mut slices, SLICES);
+                    if sent > 0 {
+                        // Rare: a partial vectored write goes on after the buffer was advanced.
+                        break;
+                    }
+                    self.stream.try_write_slices(&slices)
+                }
+            };
+            match wrote {
+                Ok(0) => return Err(End::Closed),
+                Ok(wrote) => sent += wrote,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let client = &self.client;
+        client.net_out.store(client.net_out.load(Ordering::Relaxed) + sent as u64, Ordering::Relaxed);
+        self.worker.counters().add(Counter::BytesWritten, sent as u64);
+        Ok(sent)
+    }
+
+    /// A client that takes nothing while more than its class may keep has piled up is let go.
+    fn stop_hoarding(&mut self) {
+        let limit = self.worker.daemon.config.output_limit(ClientClass::Normal).hard_bytes;
+        if limit != 0 && self.out.len() as u64 > limit {
+            self.worker.counters().add(Counter::OutputBufferKills, 1);
+            self.out.clear();
+            self.closing = true;
+        }
+        self.client.output_bytes.store(self.out.len() as u64, Ordering::Relaxed);
+    }
+
+    async fn wait(&mut self) -> Wake {
+        self.client.query_bytes.store(self.carry.len() as u64, Ordering::Relaxed);
+        let writing = !self.out.is_empty();
+        match self.waiting {
+            Some(Some(until)) => {
+                let left = Duration::from_millis(until.since(self.worker.daemon.clock.now()));
+                tokio::time::timeout(left, self.ready(writing, false)).await.unwrap_or(Wake::Time)
+            }
+            Some(None) => self.ready(writing, false).await,
+            None => self.ready(writing, !writing).await,
+        }
+    }
+
+    /// Waits for the socket or for mail. While the client's requests are held back, only for a hang-up
+    /// that writing would show.
+    async fn ready(&self, writing: bool, reading: bool) -> Wake {
+        poll_fn(|cx| {
+            if self.client.wants_attention() {
+                return Poll::Ready(Wake::Mail);
+            }
+            if reading && self.stream.poll_readable(cx).is_ready() {
+                return Poll::Ready(Wake::Readable);
+            }
+            if writing && self.stream.poll_writable(cx).is_ready() {
+                return Poll::Ready(Wake::Writable);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// `true`: close.
+    fn read_mail(&mut self) -> bool {
+        let mail = self.client.take_mail();
+        if !mail.push.is_empty() {
+            self.out.put(&mail.push);
+        }
+        if let Some(how) = mail.unblock {
+            self.protocol.unblock(how);
+        }
+        // A pause may be over, or the daemon may be stopping: look again.
+        if self.waiting.take().is_some() {
+            self.goes_on = true;
+        }
+        mail.close
+    }
+}
