@@ -5,6 +5,7 @@ mod memcached_support;
 
 use magpie::clock::{Clock, Millis};
 use magpie::memcached::Session;
+use magpie::store::{PolicyKind, Store, StoreOptions};
 use memcached_support::{Peer, daemon};
 use proptest::prelude::*;
 
@@ -54,6 +55,8 @@ fn soup() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_split_of_the_bytes_gets_the_same_replies(
         bytes in soup(),
@@ -255,6 +258,42 @@ fn statistics_count_what_was_done() {
     assert!(text(&peer.send(b"stats sizes\r\n")).contains("STAT 32 1\r\n"));
     let conns = text(&peer.send(b"stats conns\r\n"));
     assert!(conns.starts_with("STAT 10:addr tcp:127.0.0.1:50000\r\nSTAT 10:listen_addr tcp:"), "{conns}");
+}
+
+#[test]
+fn a_full_store_that_evicts_nothing_refuses_in_memcached_s_words() {
+    let mut daemon = daemon(&[]);
+    let options = StoreOptions { limit: 4 << 20, policy: PolicyKind::NoEviction, ..StoreOptions::default() };
+    daemon.store = Store::new(options);
+    let mut peer = Peer::connect(&daemon, Clock::default().now());
+    peer.send(b"set old 0 0 1\r\n1\r\nset meta 0 0 1\r\n1\r\nset kept 0 0 1\r\n1\r\n");
+    let value = "v".repeat(100_000);
+    let set = |key: &str| format!("set {key} 0 0 100000\r\n{value}\r\n").into_bytes();
+    let mut stored = 0;
+    while peer.send(&set(&format!("key:{stored}"))) == b"STORED\r\n" {
+        stored += 1;
+        assert!(stored < 100, "the limit holds");
+    }
+    assert_eq!(text(&peer.send(&set("old"))), "SERVER_ERROR out of memory storing object\r\n");
+    let add = format!("append kept 0 0 100000\r\n{value}\r\n");
+    assert_eq!(text(&peer.send(add.as_bytes())), "NOT_STORED\r\n");
+    let ms = format!("ms meta 100000 q\r\n{value}\r\n");
+    assert_eq!(text(&peer.send(ms.as_bytes())), "SERVER_ERROR out of memory storing object\r\n");
+    // No outdated value stays behind a `set` that failed.
+    assert_eq!(text(&peer.send(b"get old meta kept\r\n")), "VALUE kept 0 1\r\n1\r\nEND\r\n");
+    assert!(text(&peer.send(b"stats\r\n")).contains("STAT store_no_memory 3\r\n"));
+}
+
+#[test]
+fn shutdown_stops_the_daemon_where_it_is_enabled() {
+    let closed = daemon(&[]);
+    let mut peer = Peer::connect(&closed, Clock::default().now());
+    assert_eq!(peer.send(b"shutdown\r\n"), b"ERROR: shutdown not enabled\r\n");
+    assert!(!closed.shutdown.is_asked());
+    let open = daemon(&[("enable-shutdown", "yes")]);
+    let mut peer = Peer::connect(&open, Clock::default().now());
+    assert_eq!(peer.send(b"shutdown graceful\r\n"), b"");
+    assert!(open.shutdown.is_asked());
 }
 
 #[test]
