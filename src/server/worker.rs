@@ -168,9 +168,6 @@ async fn keep_house(state: Rc<WorkerState>, of: usize) {
         let now = daemon.clock.now();
         daemon.memcached.schedule.run(&daemon.store, now);
         daemon.store.maintain(state.number, of, now, true);
-        if daemon.memcached.shutdown.load(Ordering::Relaxed) {
-            daemon.shutdown.ask();
-        }
         let timeout = u64::try_from(daemon.config.number(Param::Timeout)).unwrap_or(0);
         if timeout > 0 {
             close_idle(&state, now.0.saturating_sub(timeout * 1000));

@@ -654,6 +654,7 @@ impl Shard {
         if !more && self.log.dead() == self.log.bytes() && self.log.bytes() > 0 {
             self.log.clear();
         }
+        self.log.drop_spare();
         for number in 0..TABLES {
             self.resize_table(number, shared, |table, touch, hash_of| table.shrink_if_sparse(touch, hash_of));
         }
