@@ -167,7 +167,10 @@ async fn keep_house(state: Rc<WorkerState>, of: usize) {
         tick.tick().await;
         let now = daemon.clock.now();
         daemon.memcached.schedule.run(&daemon.store, now);
-        daemon.store.maintain(state.number, of, now, true);
+        daemon.store.maintain(state.number, of, now, daemon.expires_actively.load(Ordering::Relaxed));
+        if state.number == 0 {
+            daemon.sample(now);
+        }
         if daemon.memcached.shutdown.load(Ordering::Relaxed) {
             daemon.shutdown.ask();
         }
