@@ -150,6 +150,8 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
     fn turn(&mut self) -> Result<(), End> {
         let worker = self.worker.clone();
         let scratch = &mut *worker.scratch.borrow_mut();
+        // A connection that failed in the middle of its turn leaves its replies behind: they are nobody else's.
+        scratch.out.clear();
         loop {
             if !self.out.is_empty() && !self.write_rest()? {
                 return Ok(());
