@@ -147,7 +147,7 @@ fn count_present(ctx: &mut Ctx<'_>, mut pairs: Args<'_>) -> Result<usize, Comman
 
 /// `MSET key value [key value …]`
 pub(super) fn mset(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(CommandError::Arity("mset".into()));
     }
     store_pairs(ctx, args, Expiry::Never)?;
@@ -157,7 +157,7 @@ pub(super) fn mset(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 
 /// `MSETNX key value [key value …]`
 pub(super) fn msetnx(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    if args.len() % 2 != 0 {
+    if !args.len().is_multiple_of(2) {
         return Err(CommandError::Arity("msetnx".into()));
     }
     let stores = count_present(ctx, *args)? == 0;
