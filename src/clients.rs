@@ -37,8 +37,8 @@ pub struct Client {
     pub created: Millis,
     pub last_active: AtomicU64,
     pub profile: Mutex<Profile>,
-    /// Name of the last command, lower-case (an index would tie this to the command table).
-    pub last_command: Mutex<&'static str>,
+    /// The last command: its number, as its protocol counts its commands, plus 1; 0: none yet.
+    pub last_command: AtomicU32,
     pub db: AtomicU32,
     pub resp: AtomicU8,
     pub in_multi: AtomicBool,
@@ -84,6 +84,13 @@ pub enum Unblock {
 }
 
 impl Client {
+    /// On this machine: a Unix socket or a loopback address.
+    pub fn is_local(&self) -> bool {
+        let host = self.addr.rsplit_once(':').map_or(&*self.addr, |(host, _)| host);
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        self.unix || host.parse::<std::net::IpAddr>().is_ok_and(|host| host.to_canonical().is_loopback())
+    }
+
     /// Has mail come since the last `take_mail`? One relaxed load.
     #[inline]
     pub fn wants_attention(&self) -> bool {
@@ -156,6 +163,7 @@ pub struct Clients {
     last_id: AtomicU64,
     /// How many clients are in MONITOR mode: dispatch looks at this alone.
     pub monitors: AtomicU32,
+    monitoring: Mutex<Vec<Arc<Client>>>,
     /// Until when `CLIENT PAUSE` holds commands back, in Unix milliseconds; 0: not paused.
     pub paused_until: AtomicU64,
     /// A pause of writes only.
@@ -176,7 +184,7 @@ impl Clients {
             created: arrival.now,
             last_active: AtomicU64::new(arrival.now.0),
             profile: Mutex::new(Profile { user: "default".into(), ..Profile::default() }),
-            last_command: Mutex::new("NULL"),
+            last_command: AtomicU32::new(0),
             db: AtomicU32::new(0),
             resp: AtomicU8::new(2),
             in_multi: AtomicBool::new(false),
@@ -199,10 +207,30 @@ impl Clients {
     }
 
     pub fn forget(&self, client: &Client) {
-        if client.monitor.load(Ordering::Relaxed) {
+        self.stop_monitor(client);
+        self.by_id.remove(&client.id);
+    }
+
+    /// Puts a client into MONITOR mode.
+    pub fn start_monitor(&self, client: &Arc<Client>) {
+        if !client.monitor.swap(true, Ordering::Relaxed) {
+            self.monitoring.lock().push(client.clone());
+            self.monitors.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn stop_monitor(&self, client: &Client) {
+        if client.monitor.swap(false, Ordering::Relaxed) {
+            self.monitoring.lock().retain(|monitor| monitor.id != client.id);
             self.monitors.fetch_sub(1, Ordering::Relaxed);
         }
-        self.by_id.remove(&client.id);
+    }
+
+    /// Sends a line to all clients in MONITOR mode; one that lets `limit` bytes pile up is closed.
+    pub fn tell_monitors(&self, line: &[u8], limit: usize) {
+        for monitor in self.monitoring.lock().iter() {
+            monitor.push(line, limit);
+        }
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Client>> {

@@ -56,6 +56,13 @@ impl Clock {
         Millis(ms.saturating_add_signed(self.offset_ms.load(Ordering::Relaxed)))
     }
 
+    /// Microseconds since the Unix epoch, for what is shown to people (`TIME`, `MONITOR`).
+    pub fn micros(&self) -> u64 {
+        let system = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        let micros = u64::try_from(system.as_micros()).unwrap_or(u64::MAX);
+        micros.saturating_add_signed(self.offset_ms.load(Ordering::Relaxed).saturating_mul(1000))
+    }
+
     /// Moves the clock, for tests.
     pub fn advance(&self, by: Duration) {
         let ms = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);

@@ -3,9 +3,15 @@
 use crate::clients::Clients;
 use crate::clock::{Clock, Millis};
 use crate::config::{Config, Param};
-use crate::observe::{Counter, Counters};
+use crate::observe::commands::CommandTotals;
+use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowLog, Totals};
 use crate::store::{PolicyKind, Store, StoreOptions};
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+/// A slow log that begins below so many microseconds wants every command timed. Above, only work that
+/// grows with its arguments or the data can get there by itself, and that is always timed.
+const TIMES_ALL_BELOW: i64 = 1000;
 
 /// The running daemon, seen from a command.
 pub struct Daemon {
@@ -18,9 +24,20 @@ pub struct Daemon {
     pub started: Millis,
     /// 40 hexadecimal digits, new at every start; `INFO`'s run_id.
     pub run_id: String,
+    /// What replicas would know the data by; as long as a run_id.
+    pub replication_id: Mutex<String>,
     /// What memcached connections share beside the store.
     pub memcached: crate::memcached::State,
     pub shutdown: Shutdown,
+    pub slowlog: SlowLog,
+    pub latency: LatencyMonitor,
+    pub errors: ErrorKinds,
+    pub rates: Rates,
+    /// Time every command, quick ones too: somebody wants to see what takes microseconds. Follows from
+    /// the configuration; dispatch looks at this alone.
+    pub times_all: AtomicBool,
+    /// Is what is due removed in the background? `DEBUG SET-ACTIVE-EXPIRE` turns it off.
+    pub expires_actively: AtomicBool,
 }
 
 /// How a command stops the daemon; signals do the same.
@@ -60,24 +77,87 @@ impl Daemon {
             shards: 0,
             seed: getrandom::u64().unwrap_or_else(|_| clock.now().0),
         });
-        let run_id = (0..5).map(|_| format!("{:08x}", getrandom::u32().unwrap_or(0))).collect();
-        Daemon {
+        let daemon = Daemon {
             store,
             clients: Clients::default(),
             counters: (0..workers.max(1)).map(|_| Counters::default()).collect(),
             started: clock.now(),
             clock,
-            run_id,
+            run_id: random_id(),
+            replication_id: Mutex::new(random_id()),
             memcached: Default::default(),
             shutdown: Shutdown::default(),
+            slowlog: SlowLog::default(),
+            latency: LatencyMonitor::default(),
+            errors: ErrorKinds::default(),
+            rates: Rates::default(),
+            times_all: AtomicBool::new(false),
+            expires_actively: AtomicBool::new(true),
             config,
+        };
+        daemon.follow(Param::MaxMemorySamples);
+        daemon.follow(Param::SlowlogLogSlowerThan);
+        daemon
+    }
+
+    /// Does what must follow when a parameter has got another value.
+    pub fn follow(&self, param: Param) {
+        let config = &self.config;
+        match param {
+            Param::MaxMemory => self.store.set_limit(config.size(param)),
+            Param::MaxMemoryPolicy => {
+                self.store.set_policy(PolicyKind::from_name(config.choice(param)).unwrap_or_default());
+            }
+            Param::MaxMemorySamples | Param::LfuLogFactor | Param::LfuDecayTime => {
+                let number = |param| u32::try_from(config.number(param)).unwrap_or(u32::MAX);
+                self.store.set_sampling(
+                    number(Param::MaxMemorySamples),
+                    number(Param::LfuLogFactor),
+                    number(Param::LfuDecayTime),
+                );
+            }
+            Param::LogLevel => crate::logging::set_level(config),
+            Param::SlowlogLogSlowerThan | Param::LatencyMonitorThreshold => {
+                let slow = config.number(Param::SlowlogLogSlowerThan);
+                let all =
+                    (0..TIMES_ALL_BELOW).contains(&slow) || config.number(Param::LatencyMonitorThreshold) > 0;
+                self.times_all.store(all, Ordering::Relaxed);
+            }
+            _ => {}
         }
+    }
+
+    /// For maintenance: keeps rates and the memory peak up to date. Cheap; call it on every tick.
+    pub fn sample(&self, now: Millis) {
+        let totals = || Totals {
+            commands: self.count(Counter::Commands),
+            bytes_in: self.count(Counter::BytesRead),
+            bytes_out: self.count(Counter::BytesWritten),
+        };
+        self.rates.sample(now, totals, self.store.used());
+    }
+
+    /// `CONFIG RESETSTAT`; the store's events are the caller's to reset, who may hold its locks.
+    pub fn reset_stats(&self) {
+        self.counters.iter().for_each(Counters::reset);
+        self.errors.reset();
+        self.rates.reset(self.store.used());
+    }
+
+    /// A RESP command's figures over all workers, by its number in the command table.
+    pub fn command_totals(&self, number: usize) -> CommandTotals {
+        CommandTotals::of(self.counters.iter().map(|set| &set.commands), number)
     }
 
     /// A counter over all workers.
     pub fn count(&self, counter: Counter) -> u64 {
         self.counters.iter().map(|set| set.get(counter)).sum()
     }
+}
+
+/// 40 hexadecimal digits.
+pub fn random_id() -> String {
+    (0..5).map(|_| format!("{:08x}", getrandom::u32().unwrap_or(0))).collect()
 }
 
 /// What a request sees: the daemon, its worker's counters, and the time, read once a batch.

@@ -14,3 +14,10 @@ pub mod resp;
 pub mod server;
 pub mod store;
 pub mod wire;
+
+/// The release of Redis whose commands we follow, as `HELLO` and `INFO` tell it. redis-py's client-side
+/// cache wants at least 7.4.0.
+pub const REDIS_VERSION: &str = "7.4.1";
+
+/// Our own release.
+pub const MAGPIE_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -3,8 +3,9 @@
 use super::error::CommandError;
 use super::session::{Queued, Replies};
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
-use super::{Args, CommandResult, Ctx, Outcome};
+use super::{Args, CommandResult, Ctx, Outcome, watch};
 use crate::clock::Millis;
+use crate::config::Param;
 use crate::observe::Counter;
 use crate::resp::Argv;
 use std::sync::atomic::Ordering;
@@ -30,13 +31,20 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     ctx.counters.add(Counter::Commands, 1);
     // A command that cannot be queued spoils the transaction; one that ends it cannot.
     let spoils = !matches!(found, Ok(command) if ends_transaction(command));
+    let is_known = found.is_ok();
     let result = found.and_then(|command| {
-        gates(ctx, command)?;
+        gates(ctx, command).inspect_err(|_| ctx.counters.commands.reject(command.number))?;
         if ctx.state.transaction.is_some() && !ends_transaction(command) {
             return queue(ctx, command, argv);
         }
         call(ctx, command, argv)
     });
+    if let Err(CommandError::Arity(name)) = &result
+        && !is_known
+        && let Some(command) = TABLE.find_full(name.as_bytes())
+    {
+        ctx.counters.commands.reject(command.number);
+    }
     let ran = match result {
         Ok(Outcome::Done) => Ran::Done,
         Ok(Outcome::Sleep(until)) => Ran::Sleep(until),
@@ -54,9 +62,13 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     ran
 }
 
-fn fail(ctx: &mut Ctx<'_>, error: &CommandError) {
+/// Answers with an error, and counts it.
+#[cold]
+pub(super) fn fail(ctx: &mut Ctx<'_>, error: &CommandError) {
     ctx.counters.add(Counter::ErrorReplies, 1);
-    ctx.reply.error(&error.to_string());
+    let text = error.to_string();
+    ctx.daemon.errors.count(&text);
+    ctx.reply.error(&text);
 }
 
 /// `CLIENT REPLY OFF` and `SKIP` take replies back.
@@ -100,14 +112,34 @@ fn ends_transaction(command: &Command) -> bool {
         && command.container.is_none()
 }
 
-fn gates(ctx: &mut Ctx<'_>, command: &Command) -> Result<(), CommandError> {
-    if !ctx.state.authenticated && !command.may_run_unauthenticated {
+fn gates(ctx: &Ctx<'_>, command: &Command) -> Result<(), CommandError> {
+    if !ctx.state.authenticated && !command.may_run_unauthenticated && ctx.needs_password() {
         return Err(CommandError::NoAuth);
+    }
+    if let Some(param) = command.spec.guard {
+        guard(ctx, command, param)?;
+    }
+    if ctx.state.monitors && (command.is_write || command.is_read) {
+        return Err(CommandError::other("ERR Replica can't interact with the keyspace"));
     }
     if command.denies_oom && ctx.daemon.store.is_out_of_memory() {
         return Err(CommandError::OutOfMemory);
     }
     Ok(())
+}
+
+/// Some commands are for those only whom the configuration allows them.
+fn guard(ctx: &Ctx<'_>, command: &Command, param: Param) -> Result<(), CommandError> {
+    if ctx.daemon.config.access(param).allows(ctx.client.is_local()) {
+        return Ok(());
+    }
+    let name = command.container.unwrap_or(command.spec.name).to_ascii_uppercase();
+    Err(CommandError::other(format!(
+        "ERR {name} command not allowed. If the {} option is set to \"local\", you can run it from a local \
+         connection, otherwise you need to set this option in the configuration file, and then restart \
+         the server.",
+        param.name()
+    )))
 }
 
 fn paused_until(ctx: &Ctx<'_>, command: &Command) -> Option<Millis> {
@@ -134,8 +166,17 @@ fn queue(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Comman
     Ok(Outcome::Done)
 }
 
-/// Executes a command whose gates are open. Several keys are held together, so that nobody sees a half.
+/// Executes a command whose gates are open.
 pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
+    let started = watch::begin(ctx, command);
+    let result = execute(ctx, command, argv);
+    watch::end(ctx, command, argv, started, &result);
+    result
+}
+
+/// Several keys are held together, so that nobody sees a half.
+#[inline]
+fn execute(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
     let skip = if command.container.is_some() { 2 } else { 1 };
     let mut args = Args::new(argv, skip);
     if command.holds_keys && !ctx.db.is_holding() {

@@ -8,18 +8,32 @@ pub mod error;
 pub mod session;
 pub mod table;
 
+mod client;
+mod config;
+mod connection;
+mod debug;
 mod expire;
 mod expiry;
+mod info;
+mod introspect;
 mod keyspace;
+mod latency;
 mod lookup;
+mod memory;
+mod monitor;
+mod replication;
+mod server;
+mod slowlog;
 mod string;
 mod transaction;
+mod watch;
 
 pub use args::{Args, pick};
 pub use error::CommandError;
 
 use crate::clients::{Client, Unblock};
 use crate::clock::Millis;
+use crate::config::Param;
 use crate::daemon::{Context, Daemon};
 use crate::observe::Counters;
 use crate::resp::{Decoder, Limits, Reply, Step};
@@ -27,11 +41,28 @@ use crate::store::Db;
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
 use session::State;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use table::CommandSpec;
 
 /// Every family's commands. The only registration.
-static FAMILIES: &[&[CommandSpec]] =
-    &[expire::COMMANDS, keyspace::COMMANDS, string::COMMANDS, transaction::COMMANDS];
+static FAMILIES: &[&[CommandSpec]] = &[
+    client::COMMANDS,
+    config::COMMANDS,
+    connection::COMMANDS,
+    debug::COMMANDS,
+    expire::COMMANDS,
+    info::COMMANDS,
+    introspect::COMMANDS,
+    keyspace::COMMANDS,
+    latency::COMMANDS,
+    memory::COMMANDS,
+    monitor::COMMANDS,
+    replication::COMMANDS,
+    server::COMMANDS,
+    slowlog::COMMANDS,
+    string::COMMANDS,
+    transaction::COMMANDS,
+];
 
 /// What a command works with.
 pub struct Ctx<'c> {
@@ -46,12 +77,30 @@ pub struct Ctx<'c> {
     pub client: &'c Arc<Client>,
 }
 
+impl Ctx<'_> {
+    /// Must a client that has not logged in do so? `CONFIG SET` may have taken the password away since it came.
+    fn needs_password(&self) -> bool {
+        !self.daemon.config.text(Param::RequirePass).is_empty()
+    }
+
+    /// Answers `HELP`: Redis' first and last lines around what is said of the subcommands.
+    fn help(&mut self, container: &str, lines: &[&str]) -> CommandResult {
+        self.reply.array(lines.len() + 3);
+        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        for line in lines.iter().chain(&["HELP", "    Prints this help."]) {
+            self.reply.simple(line);
+        }
+        Ok(Done)
+    }
+}
+
 /// How a command ended, when not by an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// It wrote its reply.
     Done,
-    /// It wrote its reply, and the connection waits until then before it goes on (`DEBUG SLEEP`).
+    /// It wrote its reply, which the client gets then, and not before the connection goes on (`DEBUG SLEEP`,
+    /// `WAIT`). `CLIENT UNBLOCK` ends it when the client is marked as blocked.
     Sleep(Millis),
     /// Close when the reply is written.
     Close,
@@ -66,23 +115,25 @@ pub struct Session {
     decoder: Decoder,
     state: State,
     client: Arc<Client>,
-    /// No request before this moment.
-    asleep_until: Option<Millis>,
+    asleep: Option<Asleep>,
+}
+
+/// No request is executed before this moment; then the reply goes out.
+struct Asleep {
+    until: Millis,
+    reply: Vec<u8>,
 }
 
 impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
-        let open = daemon.config.text(crate::config::Param::RequirePass).is_empty();
-        Session { decoder: Decoder::default(), state: State::new(open), client, asleep_until: None }
+        let open = daemon.config.text(Param::RequirePass).is_empty();
+        Session { decoder: Decoder::default(), state: State::new(open), client, asleep: None }
     }
 
     /// Executes the requests that `input` holds; see [`Progress`].
     pub fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
         let daemon = context.daemon;
-        let limits = Limits {
-            bulk_max: daemon.config.number(crate::config::Param::ProtoMaxBulkLen),
-            stranger: !self.state.authenticated,
-        };
+        let bulk_max = daemon.config.number(Param::ProtoMaxBulkLen);
         let mut consumed = 0;
         let resp3 = self.state.resp3;
         let mut ctx = Ctx {
@@ -94,16 +145,21 @@ impl Session {
             state: &mut self.state,
             client: &self.client,
         };
+        ctx.db.set_touching(!ctx.state.no_touch);
         let next = loop {
-            if let Some(until) = self.asleep_until {
-                if until > context.now {
-                    break Next::Wait { until: Some(until) };
+            if let Some(asleep) = &mut self.asleep {
+                if asleep.until > context.now {
+                    break Next::Wait { until: Some(asleep.until) };
                 }
-                self.asleep_until = None;
+                ctx.reply.out().put(&asleep.reply);
+                ctx.client.blocked.store(false, Ordering::Relaxed);
+                self.asleep = None;
             }
             if ctx.reply.out().len() >= FLUSH_AT {
                 break Next::Flush;
             }
+            let stranger = !ctx.state.authenticated && ctx.needs_password();
+            let limits = Limits { bulk_max, stranger };
             match self.decoder.step(&input[consumed..], limits) {
                 Ok(Step::Incomplete(at_least)) => break Next::Read { at_least },
                 Ok(Step::Request(len)) => {
@@ -112,11 +168,18 @@ impl Session {
                         consumed += len;
                         continue;
                     }
+                    let mark = ctx.reply.out().mark();
                     match dispatch::run(&mut ctx, argv) {
                         dispatch::Ran::Done => consumed += len,
                         dispatch::Ran::Sleep(until) => {
                             consumed += len;
-                            self.asleep_until = Some(until);
+                            let out = ctx.reply.out();
+                            // A large shared value before it cannot be held back: it goes first.
+                            let reply = out.as_plain().map(|_| out.text_since(mark).to_vec());
+                            if reply.is_some() {
+                                out.cut_to(mark);
+                            }
+                            self.asleep = Some(Asleep { until, reply: reply.unwrap_or_default() });
                         }
                         // Not executed: shown again when the pause is over.
                         dispatch::Ran::Paused(until) => break Next::Wait { until: Some(until) },
@@ -135,8 +198,17 @@ impl Session {
         Progress { consumed, next }
     }
 
-    /// `CLIENT UNBLOCK` reached a connection that waits; nothing to do unless a command is waiting.
-    pub fn unblock(&mut self, _how: Unblock) {}
+    /// `CLIENT UNBLOCK` reached the connection; nothing to do unless a command is waiting.
+    pub fn unblock(&mut self, how: Unblock) {
+        if let Some(asleep) = &mut self.asleep
+            && self.client.blocked.load(Ordering::Relaxed)
+        {
+            asleep.until = Millis(0);
+            if how == Unblock::Error {
+                asleep.reply = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n".to_vec();
+            }
+        }
+    }
 
     /// The connection is gone: lets go of what it held elsewhere.
     pub fn close(&mut self, daemon: &Daemon, now: Millis) {

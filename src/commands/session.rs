@@ -63,6 +63,10 @@ pub struct State {
     pub replies: Replies,
     pub transaction: Option<Transaction>,
     pub watched: Vec<WatchedKey>,
+    /// Inside `EXEC`: what would wait must not.
+    pub executing: bool,
+    /// In MONITOR mode.
+    pub monitors: bool,
     /// `CLIENT NO-TOUCH`.
     pub no_touch: bool,
 }
@@ -76,6 +80,8 @@ impl State {
             replies: Replies::On,
             transaction: None,
             watched: Vec::new(),
+            executing: false,
+            monitors: false,
             no_touch: false,
         }
     }

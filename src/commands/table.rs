@@ -3,6 +3,7 @@
 
 use super::error::CommandError;
 use super::{Args, CommandResult, Ctx};
+use crate::config::Param;
 use crate::resp::Argv;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -33,8 +34,8 @@ impl Arity {
 
 macro_rules! flags {
     ($($name:ident $text:literal),* $(,)?) => {
-        /// What the gates need to know of a command; names as in `COMMAND INFO`.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        /// What the gates need to know of a command; names and order as in `COMMAND INFO`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Flag { $($name),* }
 
         impl Flag {
@@ -49,9 +50,9 @@ flags! {
     Write "write", ReadOnly "readonly", DenyOom "denyoom", Admin "admin", PubSub "pubsub",
     NoScript "noscript", Blocking "blocking", Loading "loading", Stale "stale",
     SkipMonitor "skip_monitor", SkipSlowlog "skip_slowlog", Asking "asking", Fast "fast",
-    NoAuth "no_auth", MayReplicate "may_replicate", MovableKeys "movablekeys",
-    AllowBusy "allow_busy", NoAsyncLoading "no_async_loading", NoMulti "no_multi",
-    NoMandatoryKeys "no_mandatory_keys",
+    NoAuth "no_auth", MayReplicate "may_replicate", NoMandatoryKeys "no_mandatory_keys",
+    Protected "protected", NoAsyncLoading "no_async_loading", NoMulti "no_multi",
+    MovableKeys "movablekeys", AllowBusy "allow_busy",
 }
 
 /// What a command does with a key, as in `COMMAND INFO`'s key specifications.
@@ -200,6 +201,10 @@ pub struct CommandSpec {
     pub tips: &'static [&'static str],
     /// The version that deprecated it, and what to use in its place.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// The parameter that says who may use it, where that is not everybody (`enable-debug-command`).
+    pub guard: Option<Param>,
+    /// Which arguments are secrets, kept from MONITOR and SLOWLOG; by position, the name being 0.
+    pub hides: fn(Argv<'_>, usize) -> bool,
     pub since: &'static str,
     pub group: &'static str,
     pub complexity: &'static str,
@@ -218,6 +223,8 @@ impl CommandSpec {
         acl: &[],
         tips: &[],
         deprecated: None,
+        guard: None,
+        hides: |_, _| false,
         since: "1.0.0",
         group: "generic",
         complexity: "O(1)",
@@ -239,9 +246,12 @@ pub struct Command {
     /// Set for a subcommand.
     pub container: Option<&'static str>,
     pub is_write: bool,
+    pub is_read: bool,
     pub denies_oom: bool,
     pub may_run_unauthenticated: bool,
     pub is_hidden_from_monitor: bool,
+    /// Takes the same short time always, so that its calls are timed by sampling (see `watch`).
+    pub is_quick: bool,
     /// More than one key, or keys in places that vary: held together while the command runs.
     pub holds_keys: bool,
     /// Index into per-command statistics.
@@ -250,28 +260,34 @@ pub struct Command {
 }
 
 impl Command {
-    fn new(spec: &'static CommandSpec, container: Option<&'static str>, number: &mut usize) -> Command {
+    fn new(
+        spec: &'static CommandSpec,
+        container: Option<&'static str>,
+        names: &mut Vec<&'static str>,
+    ) -> Command {
         let full_name = match container {
             Some(container) => Box::leak(format!("{container}|{}", spec.name).into_boxed_str()),
             None => spec.name,
         };
-        let own = *number;
-        *number += 1;
+        let number = names.len();
+        names.push(full_name);
         Command {
             spec,
             full_name,
             container,
             is_write: spec.has(Flag::Write),
+            is_read: spec.has(Flag::ReadOnly),
             denies_oom: spec.has(Flag::DenyOom),
             may_run_unauthenticated: spec.has(Flag::NoAuth),
             is_hidden_from_monitor: spec.has(Flag::SkipMonitor) || spec.has(Flag::Admin),
+            is_quick: spec.complexity.starts_with("O(1)"),
             holds_keys: spec.keys.len() > 1
                 || spec.keys.iter().any(|keys| keys.find != Find::Range { last: 0, step: 1, limit: 0 }),
-            number: own,
+            number,
             subcommands: spec
                 .subcommands
                 .iter()
-                .map(|sub| Command::new(sub, Some(spec.name), number))
+                .map(|sub| Command::new(sub, Some(spec.name), names))
                 .collect(),
         }
     }
@@ -285,7 +301,8 @@ impl Command {
 /// The whole table, by lower-case name.
 pub struct Table {
     commands: HashMap<&'static [u8], Command, foldhash::fast::RandomState>,
-    count: usize,
+    /// Full names by [`Command::number`].
+    names: Vec<&'static str>,
 }
 
 const NAME_MAX: usize = 32;
@@ -332,19 +349,24 @@ impl Table {
 
     /// Commands and subcommands together.
     pub fn numbers(&self) -> usize {
-        self.count
+        self.names.len()
+    }
+
+    /// The full name of the command with this number.
+    pub fn name_of(&self, number: usize) -> Option<&'static str> {
+        self.names.get(number).copied()
     }
 }
 
 /// Every command magpie knows.
 pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
-    let mut count = 0;
+    let mut names = Vec::new();
     let commands = super::FAMILIES
         .iter()
         .flat_map(|family| family.iter())
-        .map(|spec| (spec.name.as_bytes(), Command::new(spec, None, &mut count)))
+        .map(|spec| (spec.name.as_bytes(), Command::new(spec, None, &mut names)))
         .collect();
-    Table { commands, count }
+    Table { commands, names }
 });
 
 /// The words for a name that the table lacks.

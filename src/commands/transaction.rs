@@ -116,6 +116,7 @@ fn exec(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     let mut outcome = Done;
     if untouched {
         ctx.reply.array(transaction.queue.len());
+        ctx.state.executing = true;
         for queued in &transaction.queue {
             let mark = ctx.reply.out().mark();
             match dispatch::call(ctx, queued.command, queued.argv()) {
@@ -124,10 +125,11 @@ fn exec(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
                 Ok(sleep) => outcome = sleep,
                 Err(error) => {
                     ctx.reply.out().cut_to(mark);
-                    ctx.reply.error(&error.to_string());
+                    dispatch::fail(ctx, &error);
                 }
             }
         }
+        ctx.state.executing = false;
     } else {
         ctx.reply.nil_array();
     }

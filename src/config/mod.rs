@@ -201,6 +201,11 @@ impl Config {
         self.flag(Param::ProtectedMode) && self.text(Param::RequirePass).is_empty()
     }
 
+    /// The file that we were started with; empty: none.
+    pub fn file_name(&self) -> String {
+        self.file.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
+    }
+
     /// Notes what the daemon found out itself: the port that it was given for port 0.
     pub fn note_number(&self, param: Param, number: i64) {
         self.numbers[param as usize].store(number, Ordering::Relaxed);

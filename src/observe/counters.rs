@@ -1,6 +1,7 @@
 //! Event counters, one set a worker, summed when somebody asks. Each set has one writer, so an
 //! increment is a plain load and store, never a locked instruction.
 
+use super::commands::CommandCounters;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 macro_rules! counters {
@@ -27,11 +28,15 @@ counters! {
 /// One worker's counters.
 #[derive(Debug)]
 #[repr(align(128))] // two cache lines: no worker's counting slows its neighbour's
-pub struct Counters([AtomicU64; COUNT]);
+pub struct Counters {
+    events: [AtomicU64; COUNT],
+    /// RESP commands, by their number in the command table.
+    pub commands: CommandCounters,
+}
 
 impl Default for Counters {
     fn default() -> Counters {
-        Counters([const { AtomicU64::new(0) }; COUNT])
+        Counters { events: [const { AtomicU64::new(0) }; COUNT], commands: CommandCounters::default() }
     }
 }
 
@@ -39,18 +44,19 @@ impl Counters {
     /// Only the owning worker may call this; others would lose counts (not memory safety).
     #[inline]
     pub fn add(&self, counter: Counter, n: u64) {
-        let cell = &self.0[counter as usize];
+        let cell = &self.events[counter as usize];
         cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
     pub fn get(&self, counter: Counter) -> u64 {
-        self.0[counter as usize].load(Ordering::Relaxed)
+        self.events[counter as usize].load(Ordering::Relaxed)
     }
 
     /// Back to zero (`CONFIG RESETSTAT`, `stats reset`); an event counted meanwhile may survive.
     pub fn reset(&self) {
-        for cell in &self.0 {
+        for cell in &self.events {
             cell.store(0, Ordering::Relaxed);
         }
+        self.commands.reset();
     }
 }

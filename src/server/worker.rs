@@ -167,7 +167,10 @@ async fn keep_house(state: Rc<WorkerState>, of: usize) {
         tick.tick().await;
         let now = daemon.clock.now();
         daemon.memcached.schedule.run(&daemon.store, now);
-        daemon.store.maintain(state.number, of, now, true);
+        daemon.store.maintain(state.number, of, now, daemon.expires_actively.load(Ordering::Relaxed));
+        if state.number == 0 {
+            daemon.sample(now);
+        }
         let timeout = u64::try_from(daemon.config.number(Param::Timeout)).unwrap_or(0);
         if timeout > 0 {
             close_idle(&state, now.0.saturating_sub(timeout * 1000));

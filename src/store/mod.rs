@@ -137,7 +137,7 @@ impl Store {
 
     /// A handle on a database. `index` is below `databases()`.
     pub fn db(&self, index: u32, now: Millis) -> Db<'_> {
-        Db { store: self, index, id: self.id_of(index), now, held: Vec::new() }
+        Db { store: self, index, id: self.id_of(index), now, touching: true, held: Vec::new() }
     }
 
     fn id_of(&self, index: u32) -> u8 {
@@ -202,47 +202,17 @@ impl Store {
 
     /// Items of a database, those that are due but not yet gone included. `O(shards)`.
     pub fn count_of(&self, index: u32) -> DbCount {
-        let id = usize::from(self.id_of(index));
-        let mut sum = DbCount::default();
-        for shard in 0..self.shards.len() {
-            let count = self.lock(shard).counts[id];
-            sum.items += count.items;
-            sum.volatile += count.volatile;
-        }
-        sum
+        self.db(index, Millis(0)).count()
     }
 
     /// Counts over all shards, one lock after the other.
     pub fn stats(&self) -> StoreStats {
-        let mut sum =
-            StoreStats { databases: vec![DbCount::default(); self.databases.len()], ..StoreStats::default() };
-        for shard in 0..self.shards.len() {
-            let shard = self.lock(shard);
-            let (to, from) = (&mut sum.events, &shard.stats);
-            to.evicted += from.evicted;
-            to.evicted_unfetched += from.evicted_unfetched;
-            to.expired += from.expired;
-            to.expired_unfetched += from.expired_unfetched;
-            to.stored += from.stored;
-            to.promoted += from.promoted;
-            to.compacted += from.compacted;
-            sum.small += shard.log.live(Queue::Small);
-            sum.live += shard.log.live(Queue::Small) + shard.log.live(Queue::Main);
-            sum.dead += shard.log.dead();
-            for (index, count) in sum.databases.iter_mut().enumerate() {
-                let of = shard.counts[usize::from(self.id_of(index as u32))];
-                count.items += of.items;
-                count.volatile += of.volatile;
-            }
-        }
-        sum
+        self.db(0, Millis(0)).stats()
     }
 
     /// Back to zero, for `CONFIG RESETSTAT` and `stats reset`.
     pub fn reset_stats(&self) {
-        for shard in 0..self.shards.len() {
-            self.lock(shard).stats = ShardStats::default();
-        }
+        self.db(0, Millis(0)).reset_stats();
     }
 
     /// Removes what is due and tidies up, in every `parts`-th shard from `part` on: each worker has its
@@ -351,6 +321,8 @@ pub struct Db<'s> {
     index: u32,
     id: u8,
     now: Millis,
+    /// Do reads mark the access?
+    touching: bool,
     /// Shards held, ascending.
     held: Vec<(usize, MutexGuard<'s, Shard>)>,
 }
@@ -370,6 +342,11 @@ impl<'s> Db<'s> {
         self.id = self.store.id_of(index);
     }
 
+    /// Whether [`Entry::read`] marks the access (`CLIENT NO-TOUCH`); it does to begin with.
+    pub fn set_touching(&mut self, touching: bool) {
+        self.touching = touching;
+    }
+
     /// Locks the key's shard and looks the key up, once. An item that is due is absent. `O(1)`.
     #[inline]
     pub fn entry<'d>(&'d mut self, key: &'d [u8]) -> Entry<'d> {
@@ -386,9 +363,9 @@ impl<'s> Db<'s> {
     #[inline]
     fn entry_of<'d>(&'d mut self, id: u8, key: &'d [u8]) -> Entry<'d> {
         let hash = self.store.shared.hash(key);
-        let (store, now) = (self.store, self.now);
+        let (store, now, touching) = (self.store, self.now, self.touching);
         let shard = self.guard(store.shard_of(hash));
-        Entry::new(store, shard, key, id, item_hash(hash, id), now)
+        Entry::new(store, shard, key, id, item_hash(hash, id), now, touching)
     }
 
     #[inline]
@@ -451,10 +428,57 @@ impl<'s> Db<'s> {
         self.store.relieve(self.now);
     }
 
+    /// Items of this database, and how many have a deadline; those due but not yet gone included. `O(shards)`.
+    pub fn count(&mut self) -> DbCount {
+        let id = usize::from(self.id);
+        let mut sum = DbCount::default();
+        for shard in 0..self.store.shards.len() {
+            let count = self.guard(shard).counts[id];
+            sum.items += count.items;
+            sum.volatile += count.volatile;
+        }
+        sum
+    }
+
+    /// [`Store::stats`] for a caller that may hold shards, and would wait for itself there.
+    pub fn stats(&mut self) -> StoreStats {
+        let store = self.store;
+        let mut sum = StoreStats {
+            databases: vec![DbCount::default(); store.databases.len()],
+            ..StoreStats::default()
+        };
+        for shard in 0..store.shards.len() {
+            let shard = self.guard(shard);
+            let (to, from) = (&mut sum.events, &shard.stats);
+            to.evicted += from.evicted;
+            to.evicted_unfetched += from.evicted_unfetched;
+            to.expired += from.expired;
+            to.expired_unfetched += from.expired_unfetched;
+            to.stored += from.stored;
+            to.promoted += from.promoted;
+            to.compacted += from.compacted;
+            sum.small += shard.log.live(Queue::Small);
+            sum.live += shard.log.live(Queue::Small) + shard.log.live(Queue::Main);
+            sum.dead += shard.log.dead();
+            for (index, count) in sum.databases.iter_mut().enumerate() {
+                let of = shard.counts[usize::from(store.id_of(index as u32))];
+                count.items += of.items;
+                count.volatile += of.volatile;
+            }
+        }
+        sum
+    }
+
+    /// [`Store::reset_stats`] for a caller that may hold shards.
+    pub fn reset_stats(&mut self) {
+        for shard in 0..self.store.shards.len() {
+            self.guard(shard).stats = ShardStats::default();
+        }
+    }
+
     /// Items in this database, those due but not yet gone included.
     pub fn len(&mut self) -> u64 {
-        let id = usize::from(self.id);
-        (0..self.store.shards.len()).map(|shard| self.guard(shard).counts[id].items).sum()
+        self.count().items
     }
 
     pub fn is_empty(&mut self) -> bool {

@@ -1,0 +1,640 @@
+//! `CLIENT`: what connections say of themselves, and what one may do to others. Clients of the memcached
+//! listener are not among them: `stats conns` lists those.
+
+use super::session::Replies;
+use super::table::{Arity, CommandSpec, Flag, TABLE};
+use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome};
+use crate::clients::{Client, Unblock, Wire};
+use crate::clock::Millis;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What most subcommands are.
+const SUBCOMMAND: CommandSpec = CommandSpec {
+    flags: &[Flag::NoScript, Flag::Loading, Flag::Stale],
+    acl: &["connection"],
+    group: "connection",
+    ..CommandSpec::BASE
+};
+
+pub(super) const COMMANDS: &[CommandSpec] = &[CommandSpec {
+    name: "client",
+    arity: Arity::AtLeast(2),
+    since: "2.4.0",
+    group: "connection",
+    complexity: "Depends on subcommand.",
+    summary: "A container for client connection commands.",
+    subcommands: SUBCOMMANDS,
+    ..CommandSpec::BASE
+}];
+
+const SUBCOMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        name: "getname",
+        arity: Arity::Exactly(2),
+        since: "2.6.9",
+        summary: "Returns the name of the connection.",
+        run: getname,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "getredir",
+        arity: Arity::Exactly(2),
+        since: "6.0.0",
+        summary: "Returns the client ID to which the connection's tracking notifications are redirected.",
+        run: getredir,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "help",
+        arity: Arity::Exactly(2),
+        flags: &[Flag::Loading, Flag::Stale],
+        since: "5.0.0",
+        summary: "Returns helpful text about the different subcommands.",
+        run: help,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "id",
+        arity: Arity::Exactly(2),
+        since: "5.0.0",
+        summary: "Returns the unique client ID of the connection.",
+        run: id,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "info",
+        arity: Arity::Exactly(2),
+        tips: &["nondeterministic_output"],
+        since: "6.2.0",
+        summary: "Returns information about the connection.",
+        run: info,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "kill",
+        arity: Arity::AtLeast(3),
+        flags: &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale],
+        since: "2.4.0",
+        complexity: "O(N) where N is the number of client connections",
+        summary: "Terminates open connections.",
+        run: kill,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "list",
+        arity: Arity::AtLeast(2),
+        flags: &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale],
+        tips: &["nondeterministic_output"],
+        since: "2.4.0",
+        complexity: "O(N) where N is the number of client connections",
+        summary: "Lists open connections.",
+        run: list,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "no-evict",
+        arity: Arity::Exactly(3),
+        flags: &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale],
+        since: "7.0.0",
+        summary: "Sets the client eviction mode of the connection.",
+        run: no_evict,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "no-touch",
+        arity: Arity::Exactly(3),
+        since: "7.2.0",
+        summary: "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.",
+        run: no_touch,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "pause",
+        arity: Arity::AtLeast(3),
+        flags: &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale],
+        since: "2.9.50",
+        summary: "Suspends commands processing.",
+        run: pause,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "reply",
+        arity: Arity::Exactly(3),
+        since: "3.2.0",
+        summary: "Instructs the server whether to reply to commands.",
+        run: reply,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "setinfo",
+        arity: Arity::Exactly(4),
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        since: "7.2.0",
+        summary: "Sets information specific to the client or connection.",
+        run: setinfo,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "setname",
+        arity: Arity::Exactly(3),
+        since: "2.6.9",
+        summary: "Sets the connection name.",
+        run: setname,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "trackinginfo",
+        arity: Arity::Exactly(2),
+        since: "6.2.0",
+        summary: "Returns information about server-assisted client-side caching for the connection.",
+        run: trackinginfo,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "unblock",
+        arity: Arity::AtLeast(3),
+        flags: &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale],
+        since: "5.0.0",
+        complexity: "O(log N) where N is the number of client connections",
+        summary: "Unblocks a client blocked by a blocking command from a different connection.",
+        run: unblock,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
+        name: "unpause",
+        arity: Arity::Exactly(2),
+        flags: &[Flag::Admin, Flag::NoScript, Flag::Loading, Flag::Stale],
+        since: "6.2.0",
+        complexity: "O(N) Where N is the number of paused clients",
+        summary: "Resumes processing commands from paused clients.",
+        run: unpause,
+        ..SUBCOMMAND
+    },
+];
+
+/// What may be a name in a line of `CLIENT LIST`: printable, without blanks.
+pub(super) fn check_word(word: &[u8], what: &str) -> Result<(), CommandError> {
+    if word.iter().all(|byte| (b'!'..=b'~').contains(byte)) {
+        return Ok(());
+    }
+    Err(CommandError::other(format!("ERR {what} cannot contain spaces, newlines or special characters.")))
+}
+
+/// The name must have been checked.
+pub(super) fn set_name(ctx: &mut Ctx<'_>, name: &[u8]) {
+    ctx.client.profile.lock().name = String::from_utf8_lossy(name).into_owned();
+}
+
+pub(super) fn set_no_touch(ctx: &mut Ctx<'_>, on: bool) {
+    ctx.state.no_touch = on;
+    ctx.client.no_touch.store(on, Relaxed);
+    ctx.db.set_touching(!on);
+}
+
+fn on_or_off(args: &mut Args<'_>) -> Result<bool, CommandError> {
+    if args.accept("ON") {
+        Ok(true)
+    } else if args.accept("OFF") {
+        Ok(false)
+    } else {
+        Err(CommandError::Syntax)
+    }
+}
+
+/// `CLIENT GETNAME`
+fn getname(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
+    let name = ctx.client.profile.lock().name.clone();
+    if name.is_empty() {
+        ctx.reply.nil()
+    } else {
+        ctx.reply.bulk(name.as_bytes())
+    }
+    Ok(Done)
+}
+
+/// `CLIENT SETNAME name`; an empty one takes it away.
+fn setname(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let name = args.bytes()?;
+    check_word(name, "Client names")?;
+    set_name(ctx, name);
+    ctx.reply.ok();
+    Ok(Done)
+}
+
+/// `CLIENT SETINFO LIB-NAME|LIB-VER value`
+fn setinfo(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let option = args.bytes()?;
+    let is_name = option.eq_ignore_ascii_case(b"lib-name");
+    if !is_name && !option.eq_ignore_ascii_case(b"lib-ver") {
+        let option = String::from_utf8_lossy(option);
+        return Err(CommandError::other(format!("ERR Unrecognized option '{option}'")));
+    }
+    let value = args.bytes()?;
+    check_word(value, if is_name { "lib-name" } else { "lib-ver" })?;
+    let value = String::from_utf8_lossy(value).into_owned();
+    let mut profile = ctx.client.profile.lock();
+    if is_name {
+        profile.lib_name = value;
+    } else {
+        profile.lib_ver = value;
+    }
+    drop(profile);
+    ctx.reply.ok();
+    Ok(Done)
+}
+
+/// `CLIENT ID`
+fn id(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
+    ctx.reply.int(ctx.client.id);
+    Ok(Done)
+}
+
+/// `CLIENT GETREDIR`: tracking is off.
+fn getredir(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
+    ctx.reply.int(-1);
+    Ok(Done)
+}
+
+/// `CLIENT TRACKINGINFO`
+fn trackinginfo(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
+    ctx.reply.map(3);
+    ctx.reply.bulk(b"flags");
+    ctx.reply.set(1);
+    ctx.reply.bulk(b"off");
+    ctx.reply.bulk(b"redirect");
+    ctx.reply.int(-1);
+    ctx.reply.bulk(b"prefixes");
+    ctx.reply.array(0);
+    Ok(Done)
+}
+
+/// `CLIENT NO-EVICT ON|OFF`: whether `maxmemory-clients` may close it.
+fn no_evict(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    ctx.client.no_evict.store(on_or_off(args)?, Relaxed);
+    ctx.reply.ok();
+    Ok(Done)
+}
+
+/// `CLIENT NO-TOUCH ON|OFF`: reads leave no trace for eviction and idle time.
+fn no_touch(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    set_no_touch(ctx, on_or_off(args)?);
+    ctx.reply.ok();
+    Ok(Done)
+}
+
+/// `CLIENT REPLY ON|OFF|SKIP`
+fn reply(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    if args.accept("ON") {
+        ctx.state.replies = Replies::On;
+        ctx.reply.ok();
+    } else if args.accept("OFF") {
+        ctx.state.replies = Replies::Off;
+    } else if args.accept("SKIP") {
+        if ctx.state.replies != Replies::Off {
+            ctx.state.replies = Replies::SkipNext;
+        }
+    } else {
+        return Err(CommandError::Syntax);
+    }
+    Ok(Done)
+}
+
+/// A class of clients. No client of ours is a master or a replica.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Normal,
+    Master,
+    Replica,
+    PubSub,
+}
+
+fn class(args: &mut Args<'_>) -> Result<Class, CommandError> {
+    if args.accept("normal") {
+        Ok(Class::Normal)
+    } else if args.accept("master") {
+        Ok(Class::Master)
+    } else if args.accept("replica") || args.accept("slave") {
+        Ok(Class::Replica)
+    } else if args.accept("pubsub") {
+        Ok(Class::PubSub)
+    } else {
+        let given = String::from_utf8_lossy(args.bytes()?);
+        Err(CommandError::other(format!("ERR Unknown client type '{given}'")))
+    }
+}
+
+fn class_of(_client: &Client) -> Class {
+    Class::Normal
+}
+
+fn all(ctx: &Ctx<'_>) -> Vec<Arc<Client>> {
+    let mut clients = ctx.daemon.clients.all();
+    clients.retain(|client| client.wire == Wire::Resp);
+    clients
+}
+
+/// `CLIENT LIST [TYPE type] [ID id …]`
+fn list(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let mut clients = all(ctx);
+    if args.len() == 2 && args.accept("TYPE") {
+        let class = class(args)?;
+        clients.retain(|client| class_of(client) == class);
+    } else if args.len() > 1 && args.accept("ID") {
+        let mut chosen = Vec::new();
+        while !args.is_empty() {
+            let id = args.int().map_err(|_| CommandError::other("ERR Invalid client ID"))?;
+            chosen.extend(u64::try_from(id).ok().and_then(|id| ctx.daemon.clients.get(id)));
+        }
+        chosen.retain(|client| client.wire == Wire::Resp);
+        clients = chosen;
+    } else {
+        args.finish()?;
+    }
+    let mut text = String::new();
+    for client in clients {
+        describe(&client, ctx.now, &mut text);
+    }
+    ctx.reply.verbatim(&text);
+    Ok(Done)
+}
+
+/// `CLIENT INFO`
+fn info(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
+    let mut text = String::new();
+    describe(ctx.client, ctx.now, &mut text);
+    ctx.reply.verbatim(&text);
+    Ok(Done)
+}
+
+/// A line of `CLIENT LIST`, with the fields of Redis 7.2, and `watch` of 7.4. Buffers of a connection are
+/// lent to it while it has something to say, so that what Redis counts as free or reserved is 0.
+fn describe(client: &Client, now: Millis, text: &mut String) {
+    let profile = client.profile.lock().clone();
+    let since = |then: Millis| now.since(then) / 1000;
+    let number = client.last_command.load(Relaxed) as usize;
+    let command = number.checked_sub(1).and_then(|number| TABLE.name_of(number)).unwrap_or("NULL");
+    let multi = if client.in_multi.load(Relaxed) { i64::from(client.queued.load(Relaxed)) } else { -1 };
+    let (input, output) = (client.query_bytes.load(Relaxed), client.output_bytes.load(Relaxed));
+    let total = size_of::<Client>() as u64 + input + output;
+    let _ = writeln!(
+        text,
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={multi} \
+         watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} \
+         tot-mem={total} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+        client.id,
+        client.addr,
+        client.laddr,
+        client.fd,
+        profile.name,
+        since(client.created),
+        since(Millis(client.last_active.load(Relaxed))),
+        flags(client),
+        client.db.load(Relaxed),
+        client.watching.load(Relaxed),
+        if output > 0 { "rw" } else { "r" },
+        profile.user,
+        client.resp.load(Relaxed),
+        profile.lib_name,
+        profile.lib_ver,
+    );
+}
+
+/// Letters as in Redis' `catClientInfoString`.
+fn flags(client: &Client) -> String {
+    let marks = [
+        (client.monitor.load(Relaxed), 'O'),
+        (client.in_multi.load(Relaxed), 'x'),
+        (client.blocked.load(Relaxed), 'b'),
+        (client.unix, 'U'),
+        (client.no_evict.load(Relaxed), 'e'),
+        (client.no_touch.load(Relaxed), 'T'),
+    ];
+    let set: String = marks.iter().filter(|(is_set, _)| *is_set).map(|(_, letter)| *letter).collect();
+    if set.is_empty() { "N".to_owned() } else { set }
+}
+
+/// Whom `CLIENT KILL` means.
+#[derive(Default)]
+struct Filter<'a> {
+    id: Option<u64>,
+    class: Option<Class>,
+    addr: Option<&'a [u8]>,
+    laddr: Option<&'a [u8]>,
+    user: Option<&'a [u8]>,
+    /// At least so many seconds old.
+    age: Option<u64>,
+    /// The caller's own connection may be meant.
+    me_too: bool,
+}
+
+impl<'a> Filter<'a> {
+    fn parse(args: &mut Args<'a>) -> Result<Filter<'a>, CommandError> {
+        let positive = |args: &mut Args<'a>, what: &str| {
+            let number = args.int().ok().and_then(|number| u64::try_from(number).ok());
+            let number = number.filter(|&number| number > 0);
+            number.ok_or_else(|| CommandError::other(format!("ERR {what} should be greater than 0")))
+        };
+        let mut filter = Filter::default();
+        while !args.is_empty() {
+            if args.len() < 2 {
+                return Err(CommandError::Syntax);
+            } else if args.accept("ID") {
+                filter.id = Some(positive(args, "client-id")?);
+            } else if args.accept("TYPE") {
+                filter.class = Some(class(args)?);
+            } else if args.accept("ADDR") {
+                filter.addr = Some(args.bytes()?);
+            } else if args.accept("LADDR") {
+                filter.laddr = Some(args.bytes()?);
+            } else if args.accept("USER") {
+                let user = args.bytes()?;
+                if user != b"default" {
+                    let user = String::from_utf8_lossy(user);
+                    return Err(CommandError::other(format!("ERR No such user '{user}'")));
+                }
+                filter.user = Some(user);
+            } else if args.accept("SKIPME") {
+                filter.me_too = if args.accept("NO") {
+                    true
+                } else if args.accept("YES") {
+                    false
+                } else {
+                    return Err(CommandError::Syntax);
+                };
+            } else if args.accept("MAXAGE") {
+                filter.age = Some(positive(args, "maxage")?);
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(filter)
+    }
+
+    fn means(&self, client: &Client, now: Millis) -> bool {
+        self.id.is_none_or(|id| id == client.id)
+            && self.class.is_none_or(|class| class == class_of(client))
+            && self.addr.is_none_or(|addr| addr == client.addr.as_bytes())
+            && self.laddr.is_none_or(|laddr| laddr == client.laddr.as_bytes())
+            && self.user.is_none_or(|user| user == client.profile.lock().user.as_bytes())
+            && self.age.is_none_or(|age| now.since(client.created) / 1000 >= age)
+    }
+}
+
+/// `CLIENT KILL addr`, or `CLIENT KILL filter value [filter value …]`
+fn kill(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let is_old_form = args.len() == 1;
+    let filter = if is_old_form {
+        Filter { addr: Some(args.bytes()?), me_too: true, ..Filter::default() }
+    } else {
+        Filter::parse(args)?
+    };
+    let (mut killed, mut outcome) = (0, Done);
+    for client in all(ctx) {
+        let is_me = client.id == ctx.client.id;
+        if !filter.means(&client, ctx.now) || is_me && !filter.me_too {
+            continue;
+        }
+        killed += 1;
+        if is_me {
+            outcome = Outcome::Close;
+        } else {
+            client.close();
+        }
+        if is_old_form {
+            break;
+        }
+    }
+    match (is_old_form, killed) {
+        (true, 0) => return Err(CommandError::other("ERR No such client")),
+        (true, _) => ctx.reply.ok(),
+        (false, killed) => ctx.reply.int(killed),
+    }
+    Ok(outcome)
+}
+
+/// `CLIENT PAUSE milliseconds [WRITE|ALL]`. Differs: commands that administrate go through, so that `CLIENT
+/// UNPAUSE` can end a pause of everything.
+fn pause(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let ms = timeout(args)?;
+    let mut writes_only = false;
+    if !args.is_empty() {
+        writes_only = args.accept("WRITE");
+        if args.len() > 1 || !(writes_only || args.accept("ALL")) {
+            return Err(CommandError::other("ERR CLIENT PAUSE mode must be WRITE or ALL"));
+        }
+    }
+    let clients = &ctx.daemon.clients;
+    let running = clients.paused_until.load(Relaxed);
+    // A pause that goes on is made longer or wider, never shorter or narrower.
+    let goes_on = running > ctx.now.0;
+    let writes_only = writes_only && (!goes_on || clients.pause_writes_only.load(Relaxed));
+    clients.pause_writes_only.store(writes_only, Relaxed);
+    let until = ctx.now.saturating_add(ms).0;
+    clients.paused_until.store(if goes_on { until.max(running) } else { until }, Relaxed);
+    ctx.reply.ok();
+    Ok(Done)
+}
+
+/// Milliseconds.
+pub(super) fn timeout(args: &mut Args<'_>) -> Result<u64, CommandError> {
+    let ms = args.int().map_err(|_| CommandError::other("ERR timeout is not an integer or out of range"))?;
+    u64::try_from(ms).map_err(|_| CommandError::other("ERR timeout is negative"))
+}
+
+/// `CLIENT UNPAUSE`
+fn unpause(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
+    if ctx.daemon.clients.paused_until.swap(0, Relaxed) > ctx.now.0 {
+        for client in all(ctx) {
+            client.nudge();
+        }
+    }
+    ctx.reply.ok();
+    Ok(Done)
+}
+
+/// `CLIENT UNBLOCK id [TIMEOUT|ERROR]`
+fn unblock(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let id = args.bytes()?;
+    let mut how = Unblock::Timeout;
+    if !args.is_empty() {
+        how = if args.accept("TIMEOUT") {
+            Unblock::Timeout
+        } else if args.accept("ERROR") {
+            Unblock::Error
+        } else {
+            return Err(CommandError::other("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
+        };
+        args.finish()?;
+    }
+    let id = super::args::parse_int(id).ok_or(CommandError::NotAnInteger)?;
+    let client = u64::try_from(id).ok().and_then(|id| ctx.daemon.clients.get(id));
+    let client = client.filter(|client| client.blocked.load(Relaxed));
+    if let Some(client) = &client {
+        client.unblock(how);
+    }
+    ctx.reply.int(u8::from(client.is_some()));
+    Ok(Done)
+}
+
+/// `CLIENT HELP`
+fn help(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
+    ctx.help(
+        "CLIENT",
+        &[
+            "GETREDIR",
+            "    Return the client ID we are redirecting to when tracking is enabled.",
+            "GETNAME",
+            "    Return the name of the current connection.",
+            "ID",
+            "    Return the ID of the current connection.",
+            "INFO",
+            "    Return information about the current client connection.",
+            "KILL <ip:port>",
+            "    Kill connection made from <ip:port>.",
+            "KILL <option> <value> [<option> <value> [...]]",
+            "    Kill connections. Options are:",
+            "    * ADDR (<ip:port>|<unixsocket>:0)",
+            "      Kill connections made from the specified address",
+            "    * LADDR (<ip:port>|<unixsocket>:0)",
+            "      Kill connections made to specified local address",
+            "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+            "      Kill connections by type.",
+            "    * USER <username>",
+            "      Kill connections authenticated by <username>.",
+            "    * SKIPME (YES|NO)",
+            "      Skip killing current connection (default: yes).",
+            "    * ID <client-id>",
+            "      Kill connections by client id.",
+            "    * MAXAGE <maxage>",
+            "      Kill connections older than the specified age.",
+            "LIST [options ...]",
+            "    Return information about client connections. Options:",
+            "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+            "      Return clients of specified type.",
+            "    * ID <client-id> [...]",
+            "      Return clients of specified IDs only.",
+            "UNPAUSE",
+            "    Stop the current client pause, resuming traffic.",
+            "PAUSE <timeout> [WRITE|ALL]",
+            "    Suspend all, or just write, clients for <timeout> milliseconds.",
+            "REPLY (ON|OFF|SKIP)",
+            "    Control the replies sent to the current connection.",
+            "SETNAME <name>",
+            "    Assign the name <name> to the current connection.",
+            "SETINFO <option> <value>",
+            "    Set client meta attr. Options are:",
+            "    * LIB-NAME: the client lib name.",
+            "    * LIB-VER: the client lib version.",
+            "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+            "    Unblock the specified blocked client.",
+            "TRACKINGINFO",
+            "    Report tracking status for the current connection.",
+            "NO-EVICT (ON|OFF)",
+            "    Protect current client connection from eviction.",
+            "NO-TOUCH (ON|OFF)",
+            "    Will not touch LRU/LFU stats when this mode is on.",
+        ],
+    )
+}
