@@ -79,6 +79,8 @@ struct Chooser {
     selects: bool,
     /// Some key is about to expire.
     expires_soon: bool,
+    /// Milliseconds until it has.
+    wait: u64,
     in_multi: bool,
 }
 
@@ -135,7 +137,7 @@ impl Chooser {
 
     fn milliseconds(&mut self) -> Vec<u8> {
         if !self.in_multi && self.dice.chance(5) {
-            self.expires_soon = true;
+            (self.expires_soon, self.wait) = (true, 30);
             return b"25".into();
         }
         match self.dice.roll(5) {
@@ -168,6 +170,8 @@ impl Chooser {
                 }
             };
             to.push(number);
+            // Redis counts what is stored with a past date until somebody looks.
+            self.expires_soon |= word.ends_with("AT");
         }
     }
 
@@ -297,12 +301,10 @@ impl Chooser {
         }
         // A few with too many or too few arguments.
         match self.dice.roll(60) {
-            0 => command.truncate(1 + self.dice.roll(command.len())),
+            // A SCAN without its COUNT may stop early.
+            0 if name != "SCAN" => command.truncate(1 + self.dice.roll(command.len())),
             1 => command.push(self.value()),
             _ => {}
-        }
-        if command.iter().any(|word| word == b"NONSENSE") {
-            // Perhaps the word before the time: then what is left is not about to expire, which does no harm.
         }
         command
     }
@@ -385,7 +387,7 @@ impl Chooser {
 }
 
 /// The name of a command whose reply does not depend on chance or the moment is not looked at.
-fn agree(command: &Command, ours: &Parsed, theirs: &Parsed) -> bool {
+fn agree(command: &Command, ours: &Parsed, theirs: &Parsed, queued: bool) -> bool {
     let name = command[0].to_ascii_uppercase();
     let near = |most: i64| match (ours.int(), theirs.int()) {
         (Some(a), Some(b)) => a == b || a > 0 && b > 0 && (a - b).abs() <= most,
@@ -394,6 +396,8 @@ fn agree(command: &Command, ours: &Parsed, theirs: &Parsed) -> bool {
     match name.as_slice() {
         b"TTL" | b"EXPIRETIME" => near(1),
         b"PTTL" | b"PEXPIRETIME" => near(1000),
+        // Of a transaction: outside of one there is nothing due when DBSIZE is asked.
+        b"DBSIZE" if queued => true,
         b"KEYS" => ours.clone().sorted() == theirs.clone().sorted(),
         b"SCAN" => match (ours, theirs) {
             (Parsed::Many(b'*', ours), Parsed::Many(b'*', theirs)) => {
@@ -453,9 +457,9 @@ impl Pair<'_> {
                             .queue
                             .iter()
                             .zip(ours.iter().zip(theirs))
-                            .all(|(command, (a, b))| agree(command, a, b))
+                            .all(|(command, (a, b))| agree(command, a, b, true))
                 }
-                _ => agree(command, &ours, &theirs),
+                _ => agree(command, &ours, &theirs, false),
             }
         };
         if !same {
@@ -472,8 +476,8 @@ impl Pair<'_> {
     }
 
     /// Lets what is due go on both sides, so that it is not counted.
-    fn let_expire(&mut self, database: &str, selects: bool) {
-        std::thread::sleep(Duration::from_millis(30));
+    fn let_expire(&mut self, wait: u64, database: &str, selects: bool) {
+        std::thread::sleep(Duration::from_millis(wait));
         let all: Command = std::iter::once("EXISTS").chain(KEYS.iter().copied()).map(Into::into).collect();
         for db in 0..if selects { DATABASES } else { 0 } {
             self.words(&format!("SELECT {db}"));
@@ -509,7 +513,7 @@ fn walk(real: &RealRedis, resp3: bool, seed: u64) {
         pair.theirs.call(&[b"HELLO", b"3"]);
     }
     pair.words("FLUSHALL");
-    let mut chooser = Chooser { dice: Dice(seed), selects, expires_soon: false, in_multi: false };
+    let mut chooser = Chooser { dice: Dice(seed), selects, expires_soon: false, wait: 0, in_multi: false };
     let mut database = "0".to_owned();
     for _ in 0..from_environment("MAGPIE_STEPS", 30_000) {
         let command = chooser.command();
@@ -519,7 +523,9 @@ fn walk(real: &RealRedis, resp3: bool, seed: u64) {
                 chooser.in_multi = true;
                 pair.queue.clear();
             }
-            b"EXEC" | b"DISCARD" if chooser.in_multi && !reply.starts_with(b"-ERR") => {
+            b"EXEC" | b"DISCARD"
+                if chooser.in_multi && (reply.starts_with(b"-EXECABORT") || !reply.starts_with(b"-")) =>
+            {
                 chooser.in_multi = false;
                 let selected =
                     pair.queue.iter().rev().filter(|command| command[0].eq_ignore_ascii_case(b"SELECT"));
@@ -535,8 +541,8 @@ fn walk(real: &RealRedis, resp3: bool, seed: u64) {
             _ => {}
         }
         if chooser.expires_soon && !chooser.in_multi {
+            pair.let_expire(std::mem::take(&mut chooser.wait), &database, selects);
             chooser.expires_soon = false;
-            pair.let_expire(&database, selects);
         }
     }
 }
