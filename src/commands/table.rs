@@ -388,3 +388,13 @@ pub fn unknown_subcommand(container: &str, sub: &[u8]) -> CommandError {
         container.to_ascii_uppercase()
     ))
 }
+
+/// The words for a subcommand that got too much.
+pub fn wrong_subcommand(argv: Argv<'_>) -> CommandError {
+    let text = |at| String::from_utf8_lossy(argv.get(at).unwrap_or_default()).into_owned();
+    CommandError::other(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
+        text(1),
+        text(0).to_ascii_uppercase()
+    ))
+}
