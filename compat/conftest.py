@@ -25,6 +25,11 @@ def pytest_report_header() -> str | None:
     return f"compat: against {' and '.join(KINDS)}"
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """A value of a megabyte gives no name to a test."""
+    return f"{argname} of {len(val)}" if isinstance(val, str | bytes) and len(val) > 60 else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "kind" in metafunc.fixturenames:
         metafunc.parametrize("kind", KINDS, scope="session")

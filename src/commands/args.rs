@@ -84,6 +84,13 @@ impl<'a> Args<'a> {
         found
     }
 
+    /// Cuts off the next `count` arguments, which are known to be there.
+    pub fn take(&mut self, count: usize) -> Args<'a> {
+        let taken = Args { argv: self.argv.first(self.at + count), at: self.at };
+        self.at += count;
+        taken
+    }
+
     /// Nothing may follow.
     pub fn finish(&self) -> Result<(), CommandError> {
         if self.is_empty() { Ok(()) } else { Err(CommandError::Syntax) }

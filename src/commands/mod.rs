@@ -12,9 +12,13 @@ mod client;
 mod config;
 mod connection;
 mod debug;
+mod expire;
+mod expiry;
 mod info;
 mod introspect;
+mod keyspace;
 mod latency;
+mod lookup;
 mod memory;
 mod monitor;
 mod replication;
@@ -46,8 +50,10 @@ static FAMILIES: &[&[CommandSpec]] = &[
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
+    expire::COMMANDS,
     info::COMMANDS,
     introspect::COMMANDS,
+    keyspace::COMMANDS,
     latency::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,

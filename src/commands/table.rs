@@ -78,6 +78,10 @@ pub enum KeyUse {
     OverwriteInsert,
     /// `RM delete`
     Remove,
+    /// `RM access delete`
+    ReadRemove,
+    /// `RW access update variable_flags`: whether it is read depends on the arguments.
+    MayReadUpdate,
 }
 
 impl KeyUse {
@@ -93,6 +97,8 @@ impl KeyUse {
             KeyUse::Overwrite => &["OW", "update"],
             KeyUse::OverwriteInsert => &["OW", "insert"],
             KeyUse::Remove => &["RM", "delete"],
+            KeyUse::ReadRemove => &["RM", "access", "delete"],
+            KeyUse::MayReadUpdate => &["RW", "access", "update", "variable_flags"],
         }
     }
 }

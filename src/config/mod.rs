@@ -227,11 +227,11 @@ impl Config {
         let mut found = Vec::new();
         for pattern in patterns {
             if !pattern.iter().any(|byte| b"*?[".contains(byte)) {
-                if let Some((param, name)) = Param::find(pattern) {
-                    if seen.insert(name) {
-                        let as_written = String::from_utf8_lossy(pattern).into_owned();
-                        found.push((as_written, self.show(param)));
-                    }
+                if let Some((param, name)) = Param::find(pattern)
+                    && seen.insert(name)
+                {
+                    let as_written = String::from_utf8_lossy(pattern).into_owned();
+                    found.push((as_written, self.show(param)));
                 }
                 continue;
             }
@@ -351,10 +351,10 @@ impl Config {
 fn accept(param: Param, text: &str) -> Result<Value, Reason> {
     let spec = param.spec();
     let value = value::parse(spec, text)?;
-    if let Effect::Fixed(why) = spec.effect {
-        if value::parse(spec, &default_text(spec)).as_ref() != Ok(&value) {
-            return Err(why.into());
-        }
+    if let Effect::Fixed(why) = spec.effect
+        && value::parse(spec, &default_text(spec)).as_ref() != Ok(&value)
+    {
+        return Err(why.into());
     }
     Ok(value)
 }

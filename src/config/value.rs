@@ -204,7 +204,7 @@ fn words_of(text: &str) -> Vec<&str> {
 
 fn parse_limits(text: &str) -> Result<[Option<OutputLimit>; 3], Reason> {
     let words = words_of(text);
-    if words.len() % 4 != 0 {
+    if !words.len().is_multiple_of(4) {
         return Err("Wrong number of arguments in buffer limit configuration.".into());
     }
     let mut limits = [None; 3];

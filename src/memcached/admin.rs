@@ -9,7 +9,7 @@ use super::dump::{Dump, Format};
 use super::error::Refusal;
 use super::session::Turn;
 use super::words::{Args, int, real, uint32};
-use super::{encode, stats, watch};
+use super::{stats, watch};
 use crate::clients::Client;
 use crate::config::Param;
 use std::sync::atomic::Ordering;
@@ -193,7 +193,7 @@ fn slabs(turn: &mut Turn<'_>, args: &Args<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// `shutdown [graceful]`. Nothing is answered: the connection closes with the daemon.
+/// `shutdown [graceful]`, alike here. Nothing is answered: the connection closes with the daemon.
 fn shutdown(turn: &mut Turn<'_>, args: &Args<'_>) -> Result<(), Refusal> {
     if !turn.daemon.config.flag(Param::EnableShutdown) {
         return Err(Refusal::ShutdownDisabled);
@@ -201,7 +201,6 @@ fn shutdown(turn: &mut Turn<'_>, args: &Args<'_>) -> Result<(), Refusal> {
     if args.count() > 2 || (args.count() == 2 && args.at(1) != b"graceful") {
         return Err(Refusal::ShutdownMode);
     }
-    turn.state.shutdown.store(true, Ordering::Release);
-    encode::line(turn.out, "OK");
+    turn.daemon.shutdown.ask();
     Ok(())
 }

@@ -38,7 +38,9 @@ pub(super) fn get(turn: &mut Turn<'_>, how: Retrieval, line: &[u8], is_whole: bo
         if turn.out.len() >= FLUSH_AT {
             return Keys::Full { left };
         }
-        let Some(key) = words.next() else { return Keys::Done };
+        let Some(key) = words.next() else {
+            return if is_whole { Keys::Done } else { Keys::Partial { left: 0 } };
+        };
         if !is_whole && words.rest().is_empty() && key.len() <= MAX_KEY + 1 {
             return Keys::Partial { left };
         }

@@ -96,8 +96,21 @@ pub(super) enum Request<'a> {
     },
     Version,
     Quit,
-    /// Everything for people and monitoring: the words, verb first.
-    Admin(Admin, Args<'a>),
+    /// Everything for people and monitoring, with the line as a whole.
+    Admin(Admin, &'a [u8]),
+}
+
+impl Request<'_> {
+    /// Is the reply to be left out? Storage, meta and admin commands have ways of their own.
+    pub(super) fn is_noreply(&self) -> bool {
+        matches!(
+            self,
+            Request::Arithmetic { noreply: true, .. }
+                | Request::Delete { noreply: true, .. }
+                | Request::Touch { noreply: true, .. }
+                | Request::FlushAll { noreply: true, .. }
+        )
+    }
 }
 
 /// What a retrieval line asks for beside the values.
@@ -208,14 +221,14 @@ pub(super) fn request<'a>(text: &'a [u8], scratch: &'a mut Scratch) -> Result<Re
     match verb {
         b"get" | b"bget" => get(words, false),
         b"gets" => get(words, true),
-        b"set" => storage(text, Mode::Set),
+        b"set" => storage(words, Mode::Set),
         b"mg" => Ok(Request::MetaGet(meta(words, scratch)?)),
         b"ms" => meta_set(words, scratch),
-        b"add" => storage(text, Mode::Add),
-        b"replace" => storage(text, Mode::Replace),
-        b"append" => storage(text, Mode::Append),
-        b"prepend" => storage(text, Mode::Prepend),
-        b"cas" => storage(text, Mode::Cas),
+        b"add" => storage(words, Mode::Add),
+        b"replace" => storage(words, Mode::Replace),
+        b"append" => storage(words, Mode::Append),
+        b"prepend" => storage(words, Mode::Prepend),
+        b"cas" => storage(words, Mode::Cas),
         b"incr" => arithmetic(&Args::of(text), Direction::Up),
         b"decr" => arithmetic(&Args::of(text), Direction::Down),
         b"delete" => delete(&Args::of(text)),
@@ -233,10 +246,12 @@ pub(super) fn request<'a>(text: &'a [u8], scratch: &'a mut Scratch) -> Result<Re
     }
 }
 
-fn get(mut words: Words<'_>, with_cas: bool) -> Result<Request<'_>, Refused> {
-    let keys = words.rest();
-    words.next().ok_or(Refusal::Unknown)?;
-    Ok(Request::Get { how: Retrieval { with_cas, touch: None }, keys })
+#[inline]
+fn get(words: Words<'_>, with_cas: bool) -> Result<Request<'_>, Refused> {
+    if words.is_empty() {
+        return Err(Refusal::Unknown.into());
+    }
+    Ok(Request::Get { how: Retrieval { with_cas, touch: None }, keys: words.rest() })
 }
 
 /// `gat <exptime> <key>*`; without keys memcached answers an empty list.
@@ -253,20 +268,24 @@ pub(super) fn open_get(input: &[u8]) -> (Retrieval, usize) {
     (Retrieval { with_cas, touch: None }, input.len() - words.rest().len())
 }
 
-fn storage(text: &[u8], mode: Mode) -> Result<Request<'_>, Refused> {
-    let args = Args::of(text);
-    let least = 5 + usize::from(mode == Mode::Cas);
-    if args.count() != least && args.count() != least + 1 {
-        return Err(Refusal::Unknown.into());
+/// The words behind the verb: four, with `cas` five, and one more, which is `noreply` or not read.
+#[inline]
+fn storage(mut words: Words<'_>, mode: Mode) -> Result<Request<'_>, Refused> {
+    let mut word = || words.next().ok_or(Refusal::Unknown);
+    let (key, flags, exptime, length) = (word()?, word()?, word()?, word()?);
+    let unique = if mode == Mode::Cas { word()? } else { b"0" };
+    let mut last = if mode == Mode::Cas { unique } else { length };
+    if let Some(word) = words.next() {
+        last = word;
+        if !words.is_empty() {
+            return Err(Refusal::Unknown.into());
+        }
     }
-    let noreply = args.is_noreply();
+    let noreply = last == b"noreply";
     let read = || {
-        let key = checked_key(args.at(1))?;
-        let flags = uint32(args.at(2))?;
-        let exptime = int(args.at(3))?;
-        let length = int(args.at(4))?;
-        let unique = if mode == Mode::Cas { uint(args.at(5))? } else { 0 };
-        let length = block_length(length)?;
+        let key = checked_key(key)?;
+        let (flags, exptime, length) = (uint32(flags)?, int(exptime)?, int(length)?);
+        let (unique, length) = (uint(unique)?, block_length(length)?);
         Some(Storage { mode, key, flags, exptime, length, unique, noreply })
     };
     read().map(Request::Store).ok_or(Refused { why: Refusal::BadFormat, noreply, swallow: 0 })
@@ -354,7 +373,9 @@ fn meta<'a>(mut words: Words<'a>, scratch: &'a mut Scratch) -> Result<Meta<'a>, 
     if words.count() + 2 > MAX_META_WORDS {
         return Err(Refusal::TooManyFlags.into());
     }
-    Ok(meta_flags(key, words, scratch)?)
+    let mut meta = Meta { key, text: words.rest(), ..Meta::default() };
+    meta_flags(&mut meta, words, scratch)?;
+    Ok(meta)
 }
 
 /// `ms <key> <length> <flag>*`. From the length on, a refused line swallows its data block.
@@ -370,7 +391,8 @@ fn meta_set<'a>(mut words: Words<'a>, scratch: &'a mut Scratch) -> Result<Reques
     let length = int(length).and_then(block_length).ok_or(Refusal::BadFormat)?;
     let swallow = length + 2;
     let refuse = |why| Refused { why, noreply: false, swallow };
-    let meta = meta_flags(key, words, scratch).map_err(refuse)?;
+    let mut meta = Meta { key, text: words.rest(), ..Meta::default() };
+    meta_flags(&mut meta, words, scratch).map_err(refuse)?;
     Ok(Request::MetaSet(meta, length))
 }
 
@@ -385,8 +407,7 @@ fn plainer(refused: Refused) -> Refused {
 }
 
 /// A flag that is unknown or comes twice ends the reading; of several bad tokens the last is told.
-fn meta_flags<'a>(key: &'a [u8], words: Words<'a>, scratch: &'a mut Scratch) -> Result<Meta<'a>, Refusal> {
-    let mut meta = Meta { key, text: words.rest(), ..Meta::default() };
+fn meta_flags<'a>(meta: &mut Meta<'a>, words: Words<'a>, scratch: &'a mut Scratch) -> Result<(), Refusal> {
     let mut scratch = Some(scratch);
     let mut seen = 0u128;
     let mut bad = None;
@@ -398,12 +419,12 @@ fn meta_flags<'a>(key: &'a [u8], words: Words<'a>, scratch: &'a mut Scratch) -> 
         }
         seen |= 1 << letter;
         let outcome = match letter {
-            b'b' => meta_key(&mut meta, scratch.take()),
+            b'b' => meta_key(meta, scratch.take()),
             b'O' => {
                 opaque_too_long = word.len() > MAX_OPAQUE;
                 Ok(())
             }
-            _ => meta_flag(&mut meta, letter, token),
+            _ => meta_flag(meta, letter, token),
         };
         match outcome {
             Ok(()) => (),
@@ -415,7 +436,7 @@ fn meta_flags<'a>(key: &'a [u8], words: Words<'a>, scratch: &'a mut Scratch) -> 
     if opaque_too_long {
         bad = bad.or(Some(Refusal::OpaqueTooLong));
     }
-    bad.map_or(Ok(meta), Err)
+    bad.map_or(Ok(()), Err)
 }
 
 /// `b`: the key is base64. `room` is there once, as the flag may stand once.
@@ -478,11 +499,10 @@ fn admin<'a>(verb: &[u8], text: &'a [u8]) -> Result<Request<'a>, Refused> {
         b"refresh_certs" => (Admin::RefreshCerts, 1..=MAX_WORDS),
         _ => return Err(Refusal::Unknown.into()),
     };
-    let args = Args::of(text);
-    if !counts.contains(&args.count()) {
+    if !counts.contains(&Words::new(text).take(MAX_WORDS).count()) {
         return Err(Refusal::Unknown.into());
     }
-    Ok(Request::Admin(what, args))
+    Ok(Request::Admin(what, text))
 }
 
 /// A storage command's data block at the start of `rest`.

@@ -273,27 +273,30 @@ pub(super) fn set(turn: &mut Turn<'_>, meta: &Meta<'_>, mode: Mode, value: &[u8]
     }
     match outcome {
         Ok(Outcome::Stored) if meta.quiet => (),
-        Ok(outcome) => {
-            turn.out.put(match outcome {
-                Outcome::Stored => b"HD",
-                Outcome::NotStored => b"NS",
-                Outcome::Exists => b"EX",
-                Outcome::NotFound => b"NF",
-            });
-            for flag in meta.flags() {
-                match flag[0] {
-                    b'c' => number(turn.out, b" c", unique),
-                    b's' => number(turn.out, b" s", size as u64),
-                    _ => echo(turn.out, meta, flag),
-                }
-            }
-            turn.out.put(b"\r\n");
-        }
+        Ok(outcome) => tell_stored(turn.out, meta, outcome, unique, size),
         Err(error) => {
             turn.counters.add(Counter::StoreNoMemory, 1);
             encode::refusal(turn.out, error.into());
         }
     }
+}
+
+/// Answers `ms`; `unique` is 0 where nothing was stored, `size` of the whole value.
+fn tell_stored(out: &mut Out, meta: &Meta<'_>, outcome: Outcome, unique: u64, size: usize) {
+    out.put(match outcome {
+        Outcome::Stored => b"HD",
+        Outcome::NotStored => b"NS",
+        Outcome::Exists => b"EX",
+        Outcome::NotFound => b"NF",
+    });
+    for flag in meta.flags() {
+        match flag[0] {
+            b'c' => number(out, b" c", unique),
+            b's' => number(out, b" s", size as u64),
+            _ => echo(out, meta, flag),
+        }
+    }
+    out.put(b"\r\n");
 }
 
 /// `md`: deletes the item, or marks it stale (`I`), or empties it (`x`).

@@ -26,6 +26,8 @@ mod prefixes;
 mod session;
 mod state;
 mod stats;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod words;
 mod writes;

@@ -203,66 +203,40 @@ impl Session {
     /// Requests that are one line and are answered at once.
     fn plain(&mut self, turn: &mut Turn<'_>, request: Request<'_>) {
         let mark = turn.out.mark();
-        let noreply = match request {
-            Request::MetaGet(meta) => {
-                meta::get(turn, &meta);
-                false
+        let noreply = request.is_noreply();
+        match request {
+            Request::MetaGet(meta) => meta::get(turn, &meta),
+            Request::MetaDelete(meta) => meta::delete(turn, &meta),
+            Request::MetaArithmetic(meta) => meta::arithmetic(turn, &meta),
+            Request::MetaNoop => turn.out.put(b"MN\r\n"),
+            Request::MetaDebug { key, is_base64 } => meta::debug(turn, key, is_base64),
+            Request::Arithmetic { key, direction, delta, .. } => {
+                classic::arithmetic(turn, key, direction, delta)
             }
-            Request::MetaDelete(meta) => {
-                meta::delete(turn, &meta);
-                false
-            }
-            Request::MetaArithmetic(meta) => {
-                meta::arithmetic(turn, &meta);
-                false
-            }
-            Request::MetaNoop => {
-                turn.out.put(b"MN\r\n");
-                false
-            }
-            Request::MetaDebug { key, is_base64 } => {
-                meta::debug(turn, key, is_base64);
-                false
-            }
-            Request::Arithmetic { key, direction, delta, noreply } => {
-                classic::arithmetic(turn, key, direction, delta);
-                noreply
-            }
-            Request::Delete { key, noreply } => {
-                classic::delete(turn, key);
-                noreply
-            }
-            Request::Touch { key, exptime, noreply } => {
-                classic::touch(turn, key, exptime);
-                noreply
-            }
-            Request::FlushAll { delay, noreply } => {
-                classic::flush_all(turn, delay);
-                noreply
-            }
-            Request::Version => {
-                encode::line(turn.out, &format!("VERSION {}", super::PROTOCOL_VERSION));
-                false
-            }
-            Request::Admin(what, args) => {
-                self.admin(turn, what, &args);
-                admin::heeds_noreply(what, &args) && args.is_noreply()
-            }
+            Request::Delete { key, .. } => classic::delete(turn, key),
+            Request::Touch { key, exptime, .. } => classic::touch(turn, key, exptime),
+            Request::FlushAll { delay, .. } => classic::flush_all(turn, delay),
+            Request::Version => encode::line(turn.out, &format!("VERSION {}", super::PROTOCOL_VERSION)),
+            Request::Admin(what, line) => self.admin(turn, what, &Args::of(line)),
             Request::Get { .. } | Request::Store(_) | Request::MetaSet(..) | Request::Quit => {
                 unreachable!("`execute` keeps these to itself")
             }
-        };
+        }
         if noreply {
             turn.out.cut_to(mark);
         }
     }
 
     fn admin(&mut self, turn: &mut Turn<'_>, what: Admin, args: &Args<'_>) {
+        let mark = turn.out.mark();
         match admin::run(turn, &self.client, what, args) {
             Ok(Then::Go) => (),
             Ok(Then::Dump(dump)) => self.midst = Midst::Dump(dump),
             Ok(Then::Watch) => self.midst = Midst::Watching,
             Err(why) => encode::refusal(turn.out, why),
+        }
+        if args.is_noreply() && admin::heeds_noreply(what, args) {
+            turn.out.cut_to(mark);
         }
     }
 

@@ -17,8 +17,6 @@ pub struct State {
     pub(super) verbosity: AtomicU32,
     /// `lru_crawler enable|disable`: whether dumps are allowed.
     pub(super) crawler: AtomicBool,
-    /// `shutdown` was sent; the server looks at it after each batch.
-    pub shutdown: AtomicBool,
     /// `stats sizes_enable|sizes_disable`
     pub(super) sizes: AtomicBool,
 }
@@ -31,7 +29,6 @@ impl Default for State {
             watchers: Watchers::default(),
             verbosity: AtomicU32::new(0),
             crawler: AtomicBool::new(true),
-            shutdown: AtomicBool::new(false),
             sizes: AtomicBool::new(false),
         }
     }

@@ -203,6 +203,14 @@ fn settings(turn: &mut Turn<'_>) {
     stat(out, "domain_socket", if socket.is_empty() { "NULL" } else { &socket });
     stat(out, "umask", 700);
     stat(out, "shutdown_command", yes(config.flag(Param::EnableShutdown)));
+    workings(turn);
+}
+
+/// The settings of what goes on inside; where there is none, what memcached says with it switched off.
+fn workings(turn: &mut Turn<'_>) {
+    let config = &turn.daemon.config;
+    let yes = |on: bool| if on { "yes" } else { "no" };
+    let out = &mut *turn.out;
     stat(out, "growth_factor", "1.00");
     stat(out, "chunk_size", 1);
     stat(out, "num_threads", config.number(Param::Threads));
@@ -292,10 +300,9 @@ fn slabs(turn: &mut Turn<'_>) {
     let number = daemon.store.stats().databases.get(DATABASE as usize).map_or(0, |count| count.items);
     let used = daemon.store.used() as u64;
     let out = &mut *turn.out;
-    if number > 0 {
-        let chunk = (used / number).max(1);
+    if let Some(chunk) = used.checked_div(number) {
         for (name, value) in [
-            ("chunk_size", chunk),
+            ("chunk_size", chunk.max(1)),
             ("chunks_per_page", number),
             ("total_pages", 1),
             ("total_chunks", number),

@@ -15,6 +15,12 @@ impl<'a> Words<'a> {
         Words { rest: text }
     }
 
+    /// Is there no further word?
+    #[inline]
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.iter().find(|&&byte| byte != b' ').is_none_or(|&byte| byte == 0)
+    }
+
     /// The bytes not yet looked at.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest

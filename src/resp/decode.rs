@@ -98,6 +98,11 @@ impl<'a> Argv<'a> {
         self.ranges.iter().map(move |&(from, to)| &self.bytes[from as usize..to as usize])
     }
 
+    /// The first `count` arguments.
+    pub fn first(self, count: usize) -> Argv<'a> {
+        Argv { bytes: self.bytes, ranges: &self.ranges[..count.min(self.ranges.len())] }
+    }
+
     /// From argument `index` on.
     pub fn skip(self, index: usize) -> Argv<'a> {
         Argv { bytes: self.bytes, ranges: self.ranges.get(index..).unwrap_or_default() }

@@ -171,9 +171,6 @@ async fn keep_house(state: Rc<WorkerState>, of: usize) {
         if state.number == 0 {
             daemon.sample(now);
         }
-        if daemon.memcached.shutdown.load(Ordering::Relaxed) {
-            daemon.shutdown.ask();
-        }
         let timeout = u64::try_from(daemon.config.number(Param::Timeout)).unwrap_or(0);
         if timeout > 0 {
             close_idle(&state, now.0.saturating_sub(timeout * 1000));

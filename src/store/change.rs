@@ -69,6 +69,21 @@ impl Watched {
         }
     }
 
+    /// `SWAPDB`: who watches a key watches it in the logical database, whatever lies under it.
+    pub(super) fn swap(&mut self, a: u8, b: u8) {
+        let keys = std::mem::take(&mut self.keys);
+        let other = |db: u8| {
+            if db == a {
+                b
+            } else if db == b {
+                a
+            } else {
+                db
+            }
+        };
+        self.keys = keys.into_iter().map(|((db, key), watch)| ((other(db), key), watch)).collect();
+    }
+
     /// The watched keys of a database, to look at one by one.
     pub(super) fn keys_of(&self, db: u8) -> Vec<Box<[u8]>> {
         self.keys.keys().filter(|(of, _)| *of == db).map(|(_, key)| key.clone()).collect()

@@ -8,7 +8,7 @@ use super::shard::{Found, Shard, Shared};
 use super::value::{Kind, Object};
 use super::{Guard, Store};
 use crate::clock::{Deadline, Millis};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 /// Why a write was refused. Carries meaning and no words: each protocol has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,6 +255,72 @@ impl<'d> Entry<'d> {
         Ok(())
     }
 
+    /// Changes a string's bytes, those of a large one where they lie. First it is lengthened by zeros to
+    /// `len` bytes, if it has fewer; no item counts as an empty string. Flags and deadline stay, marks and
+    /// CAS unique go. `O(change)` amortized, `O(value)` where the value is small, has to grow beyond its
+    /// buffer or is being read by somebody. Returns the length.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: nothing was changed.
+    pub fn edit(
+        &mut self,
+        len: usize,
+        event: Event,
+        change: impl FnOnce(&mut [u8]),
+    ) -> Result<usize, StoreError> {
+        let item = self.item();
+        let old = item.and_then(|item| item.string()).unwrap_or_default();
+        let len = len.max(old.len());
+        if len <= INLINE_MAX && self.key.len() <= INLINE_KEY_MAX {
+            let mut value = Vec::with_capacity(len);
+            value.extend_from_slice(old);
+            value.resize(len, 0);
+            change(&mut value);
+            let flags = item.map_or(0, |item| item.flags());
+            self.put(&value, Put::new(flags, Expiry::Keep, event))?;
+            return Ok(len);
+        }
+        let mut change = Some(change);
+        let mut apply = |bytes: &mut [u8]| {
+            if let Some(change) = change.take() {
+                change(bytes);
+            }
+        };
+        let heap = self.found.and_then(|found| self.shard.log.record(found.handle).heap_index());
+        if let Some(index) = heap
+            && self.shard.heap.get_mut(index).edit(len, &mut apply)
+        {
+            self.renew();
+        } else {
+            let old = self.item().and_then(|item| item.string()).unwrap_or_default();
+            let mut value = BytesMut::with_capacity(len + spare_room(len, old.len()));
+            value.extend_from_slice(old);
+            value.resize(len, 0);
+            apply(&mut value);
+            let fields = match self.item() {
+                Some(item) => Fields { flags: item.flags(), deadline: item.deadline(), ..self.new_fields() },
+                None => self.new_fields(),
+            };
+            let heap_key = self.key.len() > INLINE_KEY_MAX;
+            let item = HeapItem::roomy(heap_key.then(|| self.key.into()), value);
+            self.store(Fields { heap: true, heap_key, ..fields }, Payload::Heap(item))?;
+        }
+        self.shard.stats.stored += 1;
+        self.shard.announce(self.db, self.key, event);
+        Ok(len)
+    }
+
+    /// The value is new though its record is not: marks and CAS unique go, and it counts as an access.
+    fn renew(&mut self) {
+        let Some(found) = self.found else { return };
+        let hits = self.shard.log.record(found.handle).header.hits();
+        let touched = Shard::first_touch(self.now, self.shared());
+        let mut record = self.shard.log.record_mut(found.handle);
+        record.set_cas_unique(0);
+        record.set_access((hits + 1).min(3), touched);
+        record.clear_marks();
+    }
+
     fn put_in_place(
         &mut self,
         value: &[u8],
@@ -456,6 +522,13 @@ impl<'d> Entry<'d> {
     pub fn unwatch(&mut self) {
         self.shard.watched.release(self.db, self.key);
     }
+}
+
+/// Room to leave behind a string that has been lengthened, for it may well be again: as Redis' SDS, the
+/// length once more up to a megabyte; an eighth of it beyond, so that copying stays amortized.
+fn spare_room(len: usize, old: usize) -> usize {
+    const MIB: usize = 1 << 20;
+    if old == 0 || len == old { 0 } else { len.min(MIB.max(len / 8)) }
 }
 
 enum Payload<'a> {

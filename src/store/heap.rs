@@ -3,6 +3,7 @@
 
 use super::memory::allocated;
 use super::value::Object;
+use bytes::BytesMut;
 
 /// Index of a heap item within its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,35 @@ impl HeapItem {
         allocated(size_of::<HeapItem>()) + size_of::<usize>() + key + self.object.bytes()
     }
 
+    /// A string whose buffer is larger than its text.
+    pub(super) fn roomy(key: Option<Box<[u8]>>, text: BytesMut) -> HeapItem {
+        let spare = allocated(text.capacity()) - allocated(text.len());
+        let mut item = HeapItem::new(key, Object::String(text.freeze()));
+        item.charged += spare;
+        item
+    }
+
+    /// Changes a string where it lies, lengthening it by zeros to `len` bytes first. `false`: its buffer is
+    /// too short or somebody else reads it, nothing was done.
+    pub(super) fn edit(&mut self, len: usize, change: impl FnOnce(&mut [u8])) -> bool {
+        let Object::String(text) = &mut self.object;
+        match std::mem::take(text).try_into_mut() {
+            Ok(mut buffer) => {
+                let fits = buffer.capacity() >= len;
+                if fits {
+                    buffer.resize(len.max(buffer.len()), 0);
+                    change(&mut buffer);
+                }
+                *text = buffer.freeze();
+                fits
+            }
+            Err(shared) => {
+                *text = shared;
+                false
+            }
+        }
+    }
+
     pub(super) fn charged(&self) -> usize {
         self.charged
     }
@@ -52,6 +82,10 @@ impl Heap {
 
     pub(super) fn get(&self, index: HeapIndex) -> &HeapItem {
         self.items[index.0 as usize].as_ref().expect("a live record's heap item is there")
+    }
+
+    pub(super) fn get_mut(&mut self, index: HeapIndex) -> &mut HeapItem {
+        self.items[index.0 as usize].as_mut().expect("a live record's heap item is there")
     }
 
     /// Takes an item out. The caller drops it, after it has let go of the shard's lock.

@@ -83,7 +83,9 @@ pub(super) struct Log {
     segments: Vec<Segment>,
     vacant: Vec<u32>,
     rows: [Row; 2],
-    /// Capacity of all segments, and how much of it is written.
+    /// A full-sized segment kept for the next use: at the limit one is freed for each that is opened.
+    spare: Option<Vec<u8>>,
+    /// Capacity of all segments (the spare one too), and how much of it is written.
     capacity: usize,
     written: usize,
 }
@@ -134,7 +136,11 @@ impl Log {
     /// Bytes that must be allocated before a record of `len` bytes can be appended; 0: it fits.
     pub(super) fn wanting(&self, queue: Queue, len: usize) -> usize {
         let head = self.rows[queue as usize].order.back();
-        if head.is_some_and(|&id| self.room(id) >= len) { 0 } else { self.segment_size(len) }
+        match self.segment_size(len) {
+            _ if head.is_some_and(|&id| self.room(id) >= len) => 0,
+            SEGMENT_MAX if self.spare.is_some() => 0,
+            size => size,
+        }
     }
 
     fn room(&self, id: u32) -> usize {
@@ -187,8 +193,13 @@ impl Log {
     }
 
     fn open(&mut self, queue: Queue, size: usize) -> u32 {
-        let segment = Segment { data: Vec::with_capacity(size), live: 0, queue };
-        self.capacity += segment.data.capacity();
+        let spare = if size == SEGMENT_MAX { self.spare.take() } else { None };
+        let data = spare.unwrap_or_else(|| {
+            let data = Vec::with_capacity(size);
+            self.capacity += data.capacity();
+            data
+        });
+        let segment = Segment { data, live: 0, queue };
         if let Some(id) = self.vacant.pop() {
             self.segments[id as usize] = segment;
             return id;
@@ -206,12 +217,17 @@ impl Log {
 
     fn close(&mut self, id: u32) {
         let segment = &mut self.segments[id as usize];
-        self.capacity -= segment.data.capacity();
         self.written -= segment.data.len();
         let row = &mut self.rows[segment.queue as usize];
         row.live -= segment.live as usize;
         segment.live = 0;
-        segment.data = Vec::new();
+        let mut data = std::mem::take(&mut segment.data);
+        if data.capacity() == SEGMENT_MAX && self.spare.is_none() {
+            data.clear();
+            self.spare = Some(data);
+        } else {
+            self.capacity -= data.capacity();
+        }
         self.vacant.push(id);
     }
 
@@ -373,6 +389,13 @@ impl Log {
         best.map(|(_, queue, at)| (queue, at))
     }
 
+    /// Gives the spare segment back.
+    pub(super) fn drop_spare(&mut self) {
+        if let Some(spare) = self.spare.take() {
+            self.capacity -= spare.capacity();
+        }
+    }
+
     pub(super) fn clear(&mut self) {
         *self = Log::default();
     }
@@ -406,6 +429,7 @@ impl Log {
             }
             assert_eq!(row_live, row.live);
         }
+        capacity += self.spare.as_ref().map_or(0, Vec::capacity);
         assert_eq!(capacity, self.capacity);
         assert_eq!(self.written, self.segments.iter().map(|segment| segment.data.len()).sum::<usize>());
         living

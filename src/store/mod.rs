@@ -200,16 +200,6 @@ impl Store {
         self.shared.lfu_decay.store(lfu_decay, Ordering::Relaxed);
     }
 
-    /// Exchanges two databases. `O(watched keys)`.
-    pub fn swap(&self, a: u32, b: u32) {
-        let (id_a, id_b) = (self.id_of(a), self.id_of(b));
-        self.databases[a as usize].store(id_b, Ordering::Relaxed);
-        self.databases[b as usize].store(id_a, Ordering::Relaxed);
-        for shard in 0..self.shards.len() {
-            self.lock(shard).touch_watched(&[id_a, id_b]);
-        }
-    }
-
     /// Items of a database, those that are due but not yet gone included. `O(shards)`.
     pub fn count_of(&self, index: u32) -> DbCount {
         self.db(index, Millis(0)).count()
@@ -495,16 +485,48 @@ impl<'s> Db<'s> {
         self.len() == 0
     }
 
-    /// Deletes everything in this database, shard after shard.
+    /// Deletes everything in this database, at one moment.
     pub fn flush(&mut self) {
         let id = self.id;
-        let store = self.store;
+        self.flush_by(&|shard, shared| shard.flush(id, shared));
+    }
+
+    /// Deletes everything in all databases, at one moment.
+    pub fn flush_all(&mut self) {
+        self.flush_by(&|shard, shared| shard.flush_all(shared));
+    }
+
+    fn flush_by(&mut self, flush: &dyn Fn(&mut Shard, &Shared)) {
+        let (store, is_mine) = (self.store, !self.is_holding());
+        self.hold_all();
+        // Dropped when the locks are gone, unless the caller holds them for longer.
+        let mut garbage = Vec::new();
         for number in 0..store.shards.len() {
             let mut shard = self.guard(number);
-            shard.flush(id, &store.shared);
-            let garbage = std::mem::take(&mut shard.garbage);
-            drop(shard);
-            drop(garbage);
+            flush(&mut shard, &store.shared);
+            garbage.append(&mut shard.garbage);
+        }
+        if is_mine {
+            self.release();
+        }
+    }
+
+    /// Exchanges two databases, both below `Store::databases`, at one moment. `O(watched keys)`.
+    pub fn swap(&mut self, a: u32, b: u32) {
+        let is_mine = !self.is_holding();
+        self.hold_all();
+        let store = self.store;
+        let (id_a, id_b) = (store.id_of(a), store.id_of(b));
+        if id_a != id_b {
+            for number in 0..store.shards.len() {
+                self.guard(number).swap_watched(id_a, id_b, &store.shared);
+            }
+            store.databases[a as usize].store(id_b, Ordering::Relaxed);
+            store.databases[b as usize].store(id_a, Ordering::Relaxed);
+        }
+        self.id = store.id_of(self.index);
+        if is_mine {
+            self.release();
         }
     }
 

@@ -654,6 +654,7 @@ impl Shard {
         if !more && self.log.dead() == self.log.bytes() && self.log.bytes() > 0 {
             self.log.clear();
         }
+        self.log.drop_spare();
         for number in 0..TABLES {
             self.resize_table(number, shared, |table, touch, hash_of| table.shrink_if_sparse(touch, hash_of));
         }
@@ -704,13 +705,20 @@ impl Shard {
         (record.db(), self.key_of(record))
     }
 
-    /// Watched keys of these databases count as changed.
-    pub(super) fn touch_watched(&mut self, databases: &[u8]) {
-        for &db in databases {
+    /// Two databases change places: watched keys that are in either count as changed.
+    pub(super) fn swap_watched(&mut self, a: u8, b: u8, shared: &Shared) {
+        if self.watched.is_empty() {
+            return;
+        }
+        for db in [a, b] {
             for key in self.watched.keys_of(db) {
-                self.watched.changed(db, &key);
+                let is_in = |db: u8| self.find(item_hash(shared.hash(&key), db), db, &key).is_some();
+                if is_in(a) || is_in(b) {
+                    self.watched.changed(db, &key);
+                }
             }
         }
+        self.watched.swap(a, b);
     }
 
     pub(super) fn charged(&self) -> usize {
@@ -723,12 +731,7 @@ impl Shard {
 
     /// Empties a database. `O(1)` in items when it is the only one in use.
     pub(super) fn flush(&mut self, db: u8, shared: &Shared) {
-        for key in self.watched.keys_of(db) {
-            let hash = item_hash(shared.hash(&key), db);
-            if self.find(hash, db, &key).is_some() {
-                self.announce(db, &key, Event::Flush);
-            }
-        }
+        self.announce_flush(db, shared);
         let items: u64 = self.counts.iter().map(|count| count.items).sum();
         if self.counts[db as usize].items == items {
             self.clear();
@@ -743,6 +746,24 @@ impl Shard {
             }
         }
         self.settle(shared);
+    }
+
+    /// Deletes everything, in all databases.
+    pub(super) fn flush_all(&mut self, shared: &Shared) {
+        for db in 0..self.counts.len() {
+            self.announce_flush(db as u8, shared);
+        }
+        self.clear();
+        self.settle(shared);
+    }
+
+    fn announce_flush(&mut self, db: u8, shared: &Shared) {
+        for key in self.watched.keys_of(db) {
+            let hash = item_hash(shared.hash(&key), db);
+            if self.find(hash, db, &key).is_some() {
+                self.announce(db, &key, Event::Flush);
+            }
+        }
     }
 
     fn clear(&mut self) {

@@ -135,7 +135,7 @@ fn apply(store: &Store, model: &mut Model, now: &mut Millis, step: Step) {
             model[db as usize].clear();
         }
         Step::Swap => {
-            store.swap(0, 1);
+            store.db(0, *now).swap(0, 1);
             model.swap(0, 1);
         }
         Step::Sleep { ms, maintain } => {
@@ -213,7 +213,8 @@ proptest! {
             if n % 16 == 0 { store.validate(); }
             // A volatile policy can only evict what has a deadline; the others hold the limit.
             if !policy.is_volatile() {
-                prop_assert!(store.used() <= limit + limit / 2, "{} used", store.used());
+                // Each of the two shards may have two segments open, and a spare one.
+                prop_assert!(store.used() <= limit + 2 * 3 * (64 << 10), "{} used", store.used());
             }
         }
         let found = contents(&store, 0, START);

@@ -3,28 +3,20 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
-use magpie::clients::{Arrival, Client, Clients, Wire};
-use magpie::clock::{Clock, Millis};
+use magpie::clients::{Arrival, Client, Wire};
+use magpie::clock::Millis;
 use magpie::config::Config;
 use magpie::daemon::{Context, Daemon};
-use magpie::memcached::{Session, State};
-use magpie::observe::Counters;
+use magpie::memcached::Session;
 use magpie::store::{Store, StoreOptions};
 use magpie::wire::{Next, Out};
 use std::sync::Arc;
 
 pub fn daemon(settings: &[(&str, &str)]) -> Daemon {
-    let clock = Clock::default();
-    Daemon {
-        config: Config::with(settings).expect("the test's settings are valid"),
-        store: Store::new(StoreOptions::default()),
-        clients: Clients::default(),
-        counters: Box::new([Counters::default()]),
-        started: clock.now(),
-        clock,
-        run_id: "0".repeat(40),
-        memcached: State::default(),
-    }
+    let mut daemon = Daemon::new(Config::with(settings).expect("the test's settings are valid"), 1);
+    // The same hash seed in all of them, and so the same CAS uniques.
+    daemon.store = Store::new(StoreOptions::default());
+    daemon
 }
 
 /// One connection.

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Plays transcripts against a real memcached, to prove that they are right.
 
-    check.py [FILE...]     default: memcached/*.txt beside this script
+    check.py [FILE...]                    default: memcached/*.txt beside this script
+    check.py --magpie PROGRAM [FILE...]   the same over sockets against magpie
 """
 
 import pathlib
@@ -47,11 +48,43 @@ def parse(path):
     return settings, steps
 
 
-class Memcached:
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+class Server:
+    process = None
+
+    def wait(self):
+        for _ in range(200):
+            try:
+                self.connect().close()
+                return
+            except OSError:
+                time.sleep(0.02)
+        raise SystemExit("the server does not start")
+
+    def connect(self):
+        connection = socket.create_connection(("127.0.0.1", self.port))
+        connection.settimeout(1)
+        return connection
+
+
+class Magpie(Server):
+    def __init__(self, program, settings):
+        self.port = free_port()
+        command = [program, "--port", "0", "--memcached-port", str(self.port)]
+        for name, value in settings.items():
+            command += [f"--{name}", value]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.wait()
+
+
+class Memcached(Server):
     def __init__(self, settings):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         options = []
         self.authfile = None
         for name, value in settings.items():
@@ -69,18 +102,7 @@ class Memcached:
                 raise SystemExit(f"no option of memcached's for {name}")
         command = ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-p", str(self.port), *options]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        for _ in range(100):
-            try:
-                self.connect().close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise SystemExit("memcached does not start")
-
-    def connect(self):
-        connection = socket.create_connection(("127.0.0.1", self.port))
-        connection.settimeout(1)
-        return connection
+        self.wait()
 
 
 def receive(connection, count, patience):
@@ -123,9 +145,9 @@ def expect(connection, pending, expected, captures):
             return None
 
 
-def play(path):
+def play(path, magpie):
     settings, steps = parse(path)
-    server = Memcached(settings)
+    server = Magpie(magpie, settings) if magpie else Memcached(settings)
     connection, pending, captures = server.connect(), b"", {}
     try:
         for i, (number, mark, what) in enumerate(steps):
@@ -167,9 +189,13 @@ def play(path):
 
 
 def main():
-    paths = [pathlib.Path(name) for name in sys.argv[1:]] or sorted((HERE / "memcached").glob("*.txt"))
-    failed = [path for path in paths if not play(path)]
-    print(f"{len(paths) - len(failed)} of {len(paths)} transcripts agree with memcached")
+    names = sys.argv[1:]
+    magpie = None
+    if names[:1] == ["--magpie"]:
+        magpie, names = names[1], names[2:]
+    paths = [pathlib.Path(name) for name in names] or sorted((HERE / "memcached").glob("*.txt"))
+    failed = [path for path in paths if not play(path, magpie)]
+    print(f"{len(paths) - len(failed)} of {len(paths)} transcripts agree with {magpie or 'memcached'}")
     return bool(failed)
 
 

@@ -94,7 +94,7 @@ pub mod lfu {
     /// The counter after its decay: one step every `decay_minutes`.
     pub fn counter(clock: u32, now: Millis, decay_minutes: u32) -> u8 {
         let idle = minutes(now).wrapping_sub(clock >> 8) & 0xFFFF;
-        let steps = if decay_minutes == 0 { 0 } else { idle / decay_minutes };
+        let steps = idle.checked_div(decay_minutes).unwrap_or(0);
         (clock as u8).saturating_sub(u8::try_from(steps).unwrap_or(u8::MAX))
     }
 

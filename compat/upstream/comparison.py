@@ -1,0 +1,68 @@
+"""Runs an upstream test suite against each server and compares the outcomes test by test.
+
+What passes on the real server must pass on magpie. What fails on the real server is reported and not
+asked of magpie.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections import Counter
+from pathlib import Path
+
+from servers import Server
+
+
+class Run:
+    """One run of a suite against one server, started when made; the suite writes its outcomes as JSON.
+
+    The command finds in COMPAT_RESULTS where to: an object of `passed`, `failed` or `skipped` by test name.
+    """
+
+    def __init__(self, server: Server, command: list[str], cwd: Path, environment: dict[str, str], directory: Path):
+        self.server = server
+        self._results = directory / f"{server.name}.json"
+        self._log = directory / f"{server.name}.txt"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=cwd,
+                env=os.environ | environment | {"COMPAT_RESULTS": str(self._results)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    def finish(self) -> None:
+        self._process.wait()
+        assert self._results.exists(), f"the upstream test runner broke down:\n{self.output()}"
+        self._outcomes = json.loads(self._results.read_text())
+
+    def passed(self, prefix: str = "") -> set[str]:
+        return {test for test, outcome in self._outcomes.items() if outcome == "passed" and test.startswith(prefix)}
+
+    def failed(self) -> set[str]:
+        return {test for test, outcome in self._outcomes.items() if outcome == "failed"}
+
+    def describe(self) -> str:
+        counts = Counter(self._outcomes.values())
+        line = f"{self.server.name}: " + ", ".join(f"{counts[outcome]} {outcome}" for outcome in sorted(counts))
+        return "\n    failed: ".join([line, *sorted(self.failed())])
+
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")[-20_000:]
+
+
+def finish_and_compare(runs: list[Run], title: str, report_lines: list[str]) -> None:
+    for run in runs:
+        run.finish()
+        report_lines.append(f"{title} on {run.describe()}")
+    by_kind = {run.server.name: run for run in runs}
+    if "real" not in by_kind:
+        assert not by_kind["magpie"].failed(), by_kind["magpie"].output()
+    elif "magpie" in by_kind:
+        missing = by_kind["real"].passed() - by_kind["magpie"].passed()
+        assert not missing, "\n".join(
+            ["pass on the real server and not on magpie:", *sorted(missing), by_kind["magpie"].output()]
+        )

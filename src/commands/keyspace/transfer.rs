@@ -1,0 +1,110 @@
+//! Values that go elsewhere: RENAME, COPY, MOVE. Deadline and memcached's flags go with them.
+
+use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
+use crate::commands::args::parse_int;
+use crate::store::Event;
+
+const SAME: &str = "ERR source and destination objects are the same";
+
+/// `RENAME key newkey`
+pub(super) fn rename(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    rename_unless(ctx, args, false)?;
+    ctx.reply.ok();
+    Ok(Done)
+}
+
+/// `RENAMENX key newkey`
+pub(super) fn renamenx(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let renamed = rename_unless(ctx, args, true)?;
+    ctx.reply.int(u8::from(renamed));
+    Ok(Done)
+}
+
+/// Renames, `unless_taken` only when the new name is free; `false`: it is not. The new item is written
+/// before the old one goes, so that nothing is lost when there is no room.
+fn rename_unless(ctx: &mut Ctx<'_>, args: &mut Args<'_>, unless_taken: bool) -> Result<bool, CommandError> {
+    let (from, to) = (args.key()?, args.key()?);
+    let owned = ctx.db.entry(from).copy().ok_or(CommandError::NoSuchKey)?;
+    if from == to {
+        return Ok(!unless_taken);
+    }
+    let mut target = ctx.db.entry(to);
+    if unless_taken && target.is_present() {
+        return Ok(false);
+    }
+    target.insert(owned, Event::RenameTo)?;
+    drop(target);
+    ctx.db.entry(from).delete(Event::RenameFrom);
+    Ok(true)
+}
+
+/// A database's number as Redis reads a C `int`.
+fn database(ctx: &Ctx<'_>, text: &[u8]) -> Result<u32, CommandError> {
+    let number = parse_int(text).ok_or(CommandError::NotAnInteger)?;
+    let number = i32::try_from(number).map_err(|_| {
+        CommandError::other("ERR value is out of range, value must between -2147483648 and 2147483647")
+    })?;
+    let databases = ctx.daemon.store.databases();
+    u32::try_from(number).ok().filter(|&n| n < databases).ok_or(CommandError::DbOutOfRange)
+}
+
+/// `COPY source destination [DB destination-db] [REPLACE]`
+pub(super) fn copy(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let (from, to) = (args.key()?, args.key()?);
+    let (mut db, mut replaces) = (ctx.db.index(), false);
+    while !args.is_empty() {
+        if args.accept("REPLACE") {
+            replaces = true;
+        } else if args.accept("DB") {
+            db = database(ctx, args.bytes()?)?;
+        } else {
+            return Err(CommandError::Syntax);
+        }
+    }
+    if db == ctx.db.index() && from == to {
+        return Err(CommandError::other(SAME));
+    }
+    let entry = ctx.db.entry(from);
+    let owned = lookup::look(ctx.counters, &entry).and_then(|_| entry.copy());
+    drop(entry);
+    let mut copied = false;
+    if let Some(owned) = owned {
+        let mut target = ctx.db.entry_in(db, to);
+        if replaces || !target.is_present() {
+            target.insert(owned, Event::CopyTo)?;
+            copied = true;
+        }
+    }
+    ctx.reply.int(u8::from(copied));
+    Ok(Done)
+}
+
+/// `MOVE key db`
+pub(super) fn move_key(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let (key, db) = (args.key()?, args.bytes()?);
+    let db = database(ctx, db)?;
+    if db == ctx.db.index() {
+        return Err(CommandError::other(SAME));
+    }
+    // One shard has a key's items of all databases, so holding the key holds both ends.
+    let is_mine = !ctx.db.is_holding();
+    ctx.db.hold(std::iter::once(key));
+    let moved = move_held(ctx, key, db);
+    if is_mine {
+        ctx.db.release();
+    }
+    ctx.reply.int(u8::from(moved?));
+    Ok(Done)
+}
+
+fn move_held(ctx: &mut Ctx<'_>, key: &[u8], db: u32) -> Result<bool, CommandError> {
+    let Some(owned) = ctx.db.entry(key).copy() else { return Ok(false) };
+    let mut target = ctx.db.entry_in(db, key);
+    if target.is_present() {
+        return Ok(false);
+    }
+    target.insert(owned, Event::MoveTo)?;
+    drop(target);
+    ctx.db.entry(key).delete(Event::MoveFrom);
+    Ok(true)
+}

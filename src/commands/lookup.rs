@@ -1,0 +1,43 @@
+//! How commands look keys up, with the counts that `INFO`'s keyspace_hits and keyspace_misses are made of.
+//! As in Redis, only look-ups for reading are counted.
+
+use super::session::State;
+use super::{CommandError, CommandResult, Done};
+use crate::observe::{Counter, Counters};
+use crate::resp::Reply;
+use crate::store::{Entry, Item, Value};
+
+fn count(counters: &Counters, found: bool) {
+    let counter = if found { Counter::KeyspaceHits } else { Counter::KeyspaceMisses };
+    counters.add(counter, 1);
+}
+
+/// Looks a value up to read it: counted, and marked as an access unless the client asked for no marks.
+pub(super) fn read<'e>(counters: &Counters, state: &State, entry: &'e mut Entry<'_>) -> Option<Item<'e>> {
+    count(counters, entry.is_present());
+    if state.no_touch { entry.item() } else { entry.read() }
+}
+
+/// Looks at what is known of a key, not at its value: counted, not marked.
+pub(super) fn look<'e>(counters: &Counters, entry: &'e Entry<'_>) -> Option<Item<'e>> {
+    count(counters, entry.is_present());
+    entry.item()
+}
+
+/// The bytes of a string.
+///
+/// # Errors
+/// `WrongType`: it is none.
+pub(super) fn string<'e>(item: &Item<'e>) -> Result<&'e [u8], CommandError> {
+    item.string().ok_or(CommandError::WrongType)
+}
+
+/// Writes a string as the reply, or nil when there is none.
+pub(super) fn reply_string(reply: &mut Reply<'_>, item: Option<&Item<'_>>) -> CommandResult {
+    match item.map(Item::value) {
+        None => reply.nil(),
+        Some(Value::Inline(bytes)) => reply.bulk(bytes),
+        Some(Value::Shared(bytes)) => reply.shared(bytes),
+    }
+    Ok(Done)
+}
