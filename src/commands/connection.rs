@@ -212,9 +212,8 @@ fn echo(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 
 /// `SELECT index`
 fn select(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    let index = args.int()?;
-    let index = u32::try_from(index).ok().filter(|&index| index < ctx.daemon.store.databases());
-    select_db(ctx, index.ok_or(CommandError::DbOutOfRange)?);
+    let index = args.database(ctx.daemon.store.databases())?;
+    select_db(ctx, index);
     ctx.reply.ok();
     Ok(Done)
 }

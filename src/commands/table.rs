@@ -1,7 +1,7 @@
 //! The table of commands: the only registration. Look-up, arity, gates, key extraction, `COMMAND` and its
 //! subcommands, `ACL CAT` and statistics by command all derive from it.
 
-use super::error::CommandError;
+use super::error::{CommandError, printed};
 use super::{Args, CommandResult, Ctx};
 use crate::config::Param;
 use crate::resp::Argv;
@@ -372,27 +372,22 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
 /// The words for a name that the table lacks.
 pub fn unknown_command(argv: Argv<'_>) -> CommandError {
     const MOST: usize = 128;
-    let text = |arg: &[u8]| String::from_utf8_lossy(&arg[..arg.len().min(MOST)]).into_owned();
-    let mut args = String::new();
+    let mut after = b"', with args beginning with: ".to_vec();
+    let start = after.len();
     for arg in argv.skip(1).iter() {
-        if args.len() >= MOST {
-            break;
-        }
-        let mut arg = text(arg);
-        arg.truncate(MOST - args.len());
-        args.push_str(&format!("'{arg}' "));
+        let Some(left) = MOST.checked_sub(after.len() - start).filter(|&left| left > 0) else { break };
+        after.push(b'\'');
+        after.extend_from_slice(printed(arg, left));
+        after.extend_from_slice(b"' ");
     }
-    let name = argv.get(0).map(text).unwrap_or_default();
-    CommandError::other(format!("ERR unknown command '{name}', with args beginning with: {args}"))
+    let name = printed(argv.get(0).unwrap_or_default(), MOST);
+    CommandError::Quoting([b"ERR unknown command '", name, &after].concat())
 }
 
 /// The words for a subcommand that its container lacks.
 pub fn unknown_subcommand(container: &str, sub: &[u8]) -> CommandError {
-    let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
-    CommandError::other(format!(
-        "ERR unknown subcommand '{sub}'. Try {} HELP.",
-        container.to_ascii_uppercase()
-    ))
+    let after = format!("'. Try {} HELP.", container.to_ascii_uppercase());
+    CommandError::quoting("ERR unknown subcommand '", sub, 128, &after)
 }
 
 /// The words for a subcommand that got too much.
