@@ -32,7 +32,11 @@ fn text(parsed: &Parsed) -> String {
         Parsed::Leaf(bytes) => {
             let text = String::from_utf8_lossy(bytes);
             let text = text.strip_suffix("\r\n").unwrap_or(&text);
-            let text = if text.starts_with('$') { text.split_once("\r\n").map_or("", |(_, text)| text) } else { &text[1..] };
+            let text = if text.starts_with('$') {
+                text.split_once("\r\n").map_or("", |(_, text)| text)
+            } else {
+                &text[1..]
+            };
             text.to_owned()
         }
         Parsed::Many(_, items) => format!("[{}]", items.iter().map(text).collect::<Vec<_>>().join(" ")),
@@ -114,10 +118,15 @@ fn redis_says_the_same_of_the_same_commands() {
             }
         }
         let (ours, theirs) = (&our_docs[command], &their_docs[command]);
-        let named: BTreeSet<&String> = ours.keys().chain(theirs.keys()).filter(|name| *name != "doc_flags").collect();
+        let named: BTreeSet<&String> =
+            ours.keys().chain(theirs.keys()).filter(|name| *name != "doc_flags").collect();
         for fact in named {
             if ours.get(fact) != theirs.get(fact) && !is_known(command, fact) {
-                differences.push(format!("{command}, {fact}: {:?}, theirs {:?}", ours.get(fact), theirs.get(fact)));
+                differences.push(format!(
+                    "{command}, {fact}: {:?}, theirs {:?}",
+                    ours.get(fact),
+                    theirs.get(fact)
+                ));
             }
         }
     }
@@ -138,10 +147,15 @@ fn the_table_keeps_its_rules() {
     let specs: Vec<&CommandSpec> = TABLE.all().iter().map(|command| command.spec).collect();
     each(&specs, &mut |spec| {
         let name = spec.name;
-        assert!(!name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_".contains(&byte)));
+        assert!(
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || b"-_".contains(&byte))
+        );
         assert!(!spec.summary.is_empty() && !spec.group.is_empty(), "{name} has no summary");
         assert!(!(spec.has(Flag::Write) && spec.has(Flag::ReadOnly)), "{name}");
-        assert!(spec.keys.is_empty() || spec.has(Flag::Write) || spec.has(Flag::ReadOnly) || name == "watch", "{name}");
+        assert!(
+            spec.keys.is_empty() || spec.has(Flag::Write) || spec.has(Flag::ReadOnly) || name == "watch",
+            "{name}"
+        );
         let names: BTreeSet<&str> = spec.subcommands.iter().map(|sub| sub.name).collect();
         assert_eq!(names.len(), spec.subcommands.len(), "{name} has a subcommand twice");
     });

@@ -48,10 +48,9 @@ fn wait_ends_when_the_time_is_up_or_when_it_is_unblocked() {
     assert!(!waiting.client.blocked.load(Relaxed));
 
     let id = waiting.client.id;
-    for (how, reply) in [
-        ("TIMEOUT", ":0\r\n"),
-        ("ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n"),
-    ] {
+    for (how, reply) in
+        [("TIMEOUT", ":0\r\n"), ("ERROR", "-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n")]
+    {
         assert_eq!(waiting.ask("WAIT 1 0"), "");
         assert_eq!(other.ask(&format!("CLIENT UNBLOCK {id} {how}")), ":1\r\n");
         waiting.deliver();
@@ -98,9 +97,16 @@ fn client_list_shows_what_redis_shows() {
     let names = "id addr laddr fd name age idle flags db sub psub ssub multi watch qbuf qbuf-free argv-mem multi-mem \
                  rbs rbp obl oll omem tot-mem events cmd user redir resp lib-name lib-ver";
     assert_eq!(fields, names.split_whitespace().collect::<Vec<_>>());
-    for field in
-        ["name=me", "flags=xT", "db=3", "multi=1", "cmd=multi", "user=default", "lib-name=redis-py", "lib-ver=8.0.0"]
-    {
+    for field in [
+        "name=me",
+        "flags=xT",
+        "db=3",
+        "multi=1",
+        "cmd=multi",
+        "user=default",
+        "lib-name=redis-py",
+        "lib-ver=8.0.0",
+    ] {
         assert!(line.split(' ').any(|shown| shown == field), "{field} in {line}");
     }
 }
@@ -121,7 +127,8 @@ fn monitor_shows_what_runs_and_keeps_secrets() {
     other.ask("EXEC");
     other.ask("CONFIG SET requirepass other");
     let lines = text(&monitor.client.take_mail().push);
-    let shown: Vec<&str> = lines.lines().filter_map(|line| line.split_once("] ").map(|(_, words)| words)).collect();
+    let shown: Vec<&str> =
+        lines.lines().filter_map(|line| line.split_once("] ").map(|(_, words)| words)).collect();
     assert_eq!(
         shown,
         [
@@ -192,7 +199,10 @@ fn quick_commands_are_timed_by_sampling_and_told_for_all() {
         peer.ask("GET a");
     }
     let stats = info(&daemon, "commandstats", "cmdstat_get");
-    assert!(stats.starts_with("calls=1000,usec=") && stats.ends_with("rejected_calls=0,failed_calls=0"), "{stats}");
+    assert!(
+        stats.starts_with("calls=1000,usec=") && stats.ends_with("rejected_calls=0,failed_calls=0"),
+        "{stats}"
+    );
     peer.ask("GET");
     peer.ask("INCR a b");
     peer.ask("SET s text");
@@ -317,8 +327,19 @@ fn info_has_what_redis_exporter_reads() {
     peer.ask("GET c");
     let all = peer.ask("INFO everything");
     for section in [
-        "Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Commandstats",
-        "Errorstats", "Latencystats", "Cluster", "Keyspace",
+        "Server",
+        "Clients",
+        "Memory",
+        "Persistence",
+        "Stats",
+        "Replication",
+        "CPU",
+        "Modules",
+        "Commandstats",
+        "Errorstats",
+        "Latencystats",
+        "Cluster",
+        "Keyspace",
     ] {
         assert!(all.contains(&format!("# {section}\r\n")), "{section}");
     }

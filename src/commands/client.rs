@@ -190,6 +190,7 @@ pub(super) fn set_name(ctx: &mut Ctx<'_>, name: &[u8]) {
 pub(super) fn set_no_touch(ctx: &mut Ctx<'_>, on: bool) {
     ctx.state.no_touch = on;
     ctx.client.no_touch.store(on, Relaxed);
+    ctx.db.set_touching(!on);
 }
 
 fn on_or_off(args: &mut Args<'_>) -> Result<bool, CommandError> {

@@ -1,7 +1,7 @@
 //! `DEBUG`: what client test suites use. Who may is up to `enable-debug-command`.
 
-use super::keyspace::encoding_of;
 use super::args::{parse_float, parse_int};
+use super::keyspace::encoding_of;
 use super::table::{Arity, CommandSpec, Flag};
 use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome};
 use crate::config::Param;

@@ -145,6 +145,7 @@ impl Session {
             state: &mut self.state,
             client: &self.client,
         };
+        ctx.db.set_touching(!ctx.state.no_touch);
         let next = loop {
             if let Some(asleep) = &mut self.asleep {
                 if asleep.until > context.now {

@@ -152,6 +152,7 @@ pub struct Entry<'d> {
     db: u8,
     hash: u32,
     now: Millis,
+    touching: bool,
     found: Option<Found>,
 }
 
@@ -185,9 +186,11 @@ impl<'d> Entry<'d> {
         db: u8,
         hash: u32,
         now: Millis,
+        touching: bool,
     ) -> Entry<'d> {
         let found = shard.look_up(hash, db, key, now);
-        Entry { shard, garbage: Vec::new(), relief: Relief { store, now }, key, db, hash, now, found }
+        let relief = Relief { store, now };
+        Entry { shard, garbage: Vec::new(), relief, key, db, hash, now, touching, found }
     }
 
     fn shared(&self) -> &'d Shared {
@@ -210,13 +213,22 @@ impl<'d> Entry<'d> {
         Some(Item::of(&self.shard, found.handle))
     }
 
-    /// Looks, and marks the access: for eviction, idle time and the fetched mark.
+    /// Looks, and marks the access, unless the caller's [`Db`](super::Db) does not touch: for eviction, idle
+    /// time and the fetched mark.
     #[inline]
     pub fn read(&mut self) -> Option<Item<'_>> {
-        let found = self.found?;
+        if self.touching {
+            self.touch();
+        }
+        self.item()
+    }
+
+    /// Marks an access, whatever the caller's `Db` does (`TOUCH`).
+    #[inline]
+    pub fn touch(&mut self) {
+        let Some(found) = self.found else { return };
         let (now, shared) = (self.now, self.shared());
         self.shard.touch(found, now, shared);
-        self.item()
     }
 
     /// Stores a string in the place of whatever was there. Marks and CAS unique go. `O(value)`.

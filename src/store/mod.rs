@@ -137,7 +137,7 @@ impl Store {
 
     /// A handle on a database. `index` is below `databases()`.
     pub fn db(&self, index: u32, now: Millis) -> Db<'_> {
-        Db { store: self, index, id: self.id_of(index), now, held: Vec::new() }
+        Db { store: self, index, id: self.id_of(index), now, touching: true, held: Vec::new() }
     }
 
     fn id_of(&self, index: u32) -> u8 {
@@ -321,6 +321,8 @@ pub struct Db<'s> {
     index: u32,
     id: u8,
     now: Millis,
+    /// Do reads mark the access?
+    touching: bool,
     /// Shards held, ascending.
     held: Vec<(usize, MutexGuard<'s, Shard>)>,
 }
@@ -340,6 +342,11 @@ impl<'s> Db<'s> {
         self.id = self.store.id_of(index);
     }
 
+    /// Whether [`Entry::read`] marks the access (`CLIENT NO-TOUCH`); it does to begin with.
+    pub fn set_touching(&mut self, touching: bool) {
+        self.touching = touching;
+    }
+
     /// Locks the key's shard and looks the key up, once. An item that is due is absent. `O(1)`.
     #[inline]
     pub fn entry<'d>(&'d mut self, key: &'d [u8]) -> Entry<'d> {
@@ -356,9 +363,9 @@ impl<'s> Db<'s> {
     #[inline]
     fn entry_of<'d>(&'d mut self, id: u8, key: &'d [u8]) -> Entry<'d> {
         let hash = self.store.shared.hash(key);
-        let (store, now) = (self.store, self.now);
+        let (store, now, touching) = (self.store, self.now, self.touching);
         let shard = self.guard(store.shard_of(hash));
-        Entry::new(store, shard, key, id, item_hash(hash, id), now)
+        Entry::new(store, shard, key, id, item_hash(hash, id), now, touching)
     }
 
     #[inline]
