@@ -261,6 +261,8 @@ fn stats(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("total_commands_processed", count(Counter::Commands));
     text.line("instantaneous_ops_per_sec", rates.commands as u64);
     text.line("total_net_input_bytes", count(Counter::BytesRead));
+    text.line("total_reads_processed", count(Counter::Reads));
+    text.line("total_writes_processed", count(Counter::Writes));
     text.line("total_net_output_bytes", count(Counter::BytesWritten));
     text.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
     text.line("instantaneous_input_kbps", format_args!("{:.2}", rates.bytes_in / 1024.0));
