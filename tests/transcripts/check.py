@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Plays transcripts against a real memcached, to prove that they are right.
+"""Plays transcripts against a real memcached and a real redis-server, to prove that they are right.
 
-    check.py [FILE...]                    default: memcached/*.txt beside this script
+    check.py [FILE...]                    default: memcached/*.txt and resp/*.txt beside this script
     check.py --magpie PROGRAM [FILE...]   the same over sockets against magpie
 """
 
@@ -73,9 +73,10 @@ class Server:
 
 
 class Magpie(Server):
-    def __init__(self, program, settings):
+    def __init__(self, program, settings, speaks_resp):
         self.port = free_port()
-        command = [program, "--port", "0", "--memcached-port", str(self.port)]
+        ports = ("--port", "--memcached-port") if speaks_resp else ("--memcached-port", "--port")
+        command = [program, ports[0], str(self.port), ports[1], "0"]
         for name, value in settings.items():
             command += [f"--{name}", value]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -102,6 +103,16 @@ class Memcached(Server):
                 raise SystemExit(f"no option of memcached's for {name}")
         command = ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-p", str(self.port), *options]
         self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+        self.wait()
+
+
+class Redis(Server):
+    def __init__(self, settings):
+        self.port = free_port()
+        command = ["redis-server", "--port", str(self.port), "--save", "", "--dir", tempfile.gettempdir()]
+        for name, value in settings.items():
+            command += [f"--{name}", value]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self.wait()
 
 
@@ -147,7 +158,11 @@ def expect(connection, pending, expected, captures):
 
 def play(path, magpie):
     settings, steps = parse(path)
-    server = Magpie(magpie, settings) if magpie else Memcached(settings)
+    speaks_resp = "resp" in path.parts
+    if magpie:
+        server = Magpie(magpie, settings, speaks_resp)
+    else:
+        server = (Redis if speaks_resp else Memcached)(settings)
     connection, pending, captures = server.connect(), b"", {}
     try:
         for i, (number, mark, what) in enumerate(steps):
@@ -193,9 +208,10 @@ def main():
     magpie = None
     if names[:1] == ["--magpie"]:
         magpie, names = names[1], names[2:]
-    paths = [pathlib.Path(name) for name in names] or sorted((HERE / "memcached").glob("*.txt"))
+    both = [path for folder in ("memcached", "resp") for path in sorted((HERE / folder).glob("*.txt"))]
+    paths = [pathlib.Path(name) for name in names] or both
     failed = [path for path in paths if not play(path, magpie)]
-    print(f"{len(paths) - len(failed)} of {len(paths)} transcripts agree with {magpie or 'memcached'}")
+    print(f"{len(paths) - len(failed)} of {len(paths)} transcripts agree with {magpie or 'the real servers'}")
     return bool(failed)
 
 
