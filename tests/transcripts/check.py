@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def unescape(text):
@@ -100,9 +100,7 @@ class Memcached(Server):
                 options += ["-A"]
             else:
                 raise SystemExit(f"no option of memcached's for {name}")
-        command = ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-p", str(self.port), *options]
-        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        self.wait()
+        self.start(["memcached", "-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-p", str(self.port), *options])
 
 
 def receive(connection, count, patience):
