@@ -23,6 +23,10 @@ pub(super) enum Ran {
 pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     let mark = ctx.reply.out().mark();
     let found = resolve(argv);
+    if found.is_err() && is_browser(argv) {
+        tracing::warn!(client = ctx.client.id, "a browser was made to talk to the Redis port; hung up");
+        return Ran::Close;
+    }
     if let Ok(command) = found
         && let Some(until) = paused_until(ctx, command)
     {
@@ -77,6 +81,13 @@ fn rejected(ctx: &mut Ctx<'_>, name: &str, error: CommandError) -> CommandError 
     let text = error.to_string();
     let reason = text.strip_prefix("ERR ").unwrap_or(&text);
     CommandError::other(format!("EXECABORT Transaction discarded because of: {reason}"))
+}
+
+/// Redis hangs up on POST and Host:, lest a page make a browser send commands in a request's body.
+#[cold]
+fn is_browser(argv: Argv<'_>) -> bool {
+    argv.get(0)
+        .is_some_and(|name| [&b"post"[..], b"host:"].iter().any(|word| name.eq_ignore_ascii_case(word)))
 }
 
 /// Answers with an error, and counts it.

@@ -389,3 +389,13 @@ pub fn unknown_subcommand(container: &str, sub: &[u8]) -> CommandError {
     let after = format!("'. Try {} HELP.", container.to_ascii_uppercase());
     CommandError::quoting("ERR unknown subcommand '", sub, 128, &after)
 }
+
+/// The words for a subcommand that got too much.
+pub fn wrong_subcommand(argv: Argv<'_>) -> CommandError {
+    let text = |at| String::from_utf8_lossy(argv.get(at).unwrap_or_default()).into_owned();
+    CommandError::other(format!(
+        "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
+        text(1),
+        text(0).to_ascii_uppercase()
+    ))
+}

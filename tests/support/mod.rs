@@ -59,6 +59,13 @@ impl<'d> Resp<'d> {
         Resp { daemon, client, session, unread: Vec::new(), now, is_closed: false }
     }
 
+    /// Brings the connection what others have posted to it: `CLIENT UNBLOCK`.
+    pub fn deliver(&mut self) {
+        if let Some(how) = self.client.take_mail().unblock {
+            self.session.unblock(how);
+        }
+    }
+
     /// Sends one request.
     pub fn call(&mut self, args: &[&[u8]]) -> Vec<u8> {
         self.send(&request(args))
