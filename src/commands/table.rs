@@ -372,18 +372,19 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
 /// The words for a name that the table lacks.
 pub fn unknown_command(argv: Argv<'_>) -> CommandError {
     const MOST: usize = 128;
-    let text = |arg: &[u8]| String::from_utf8_lossy(&arg[..arg.len().min(MOST)]).into_owned();
-    let mut args = String::new();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    // Cut as bytes, as Redis does: in text the cut could fall within a character.
+    let cut = |bytes: &[u8], most: usize| bytes[..bytes.len().min(most)].to_vec();
+    let mut args = Vec::new();
     for arg in argv.skip(1).iter() {
         if args.len() >= MOST {
             break;
         }
-        let mut arg = text(arg);
-        arg.truncate(MOST - args.len());
-        args.push_str(&format!("'{arg}' "));
+        let arg = cut(arg, MOST - args.len());
+        args.extend([b"'", &arg[..], b"' "].concat());
     }
-    let name = argv.get(0).map(text).unwrap_or_default();
-    CommandError::other(format!("ERR unknown command '{name}', with args beginning with: {args}"))
+    let name = text(&cut(argv.get(0).unwrap_or_default(), MOST));
+    CommandError::other(format!("ERR unknown command '{name}', with args beginning with: {}", text(&args)))
 }
 
 /// The words for a subcommand that its container lacks.
@@ -393,4 +394,19 @@ pub fn unknown_subcommand(container: &str, sub: &[u8]) -> CommandError {
         "ERR unknown subcommand '{sub}'. Try {} HELP.",
         container.to_ascii_uppercase()
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cut within a replacement character once ended the worker (found by `fuzz/`, target `resp`).
+    #[test]
+    fn an_unknown_command_may_hold_any_bytes() {
+        for len in 0..200 {
+            let bytes = vec![0x87; len];
+            let error = unknown_command(Argv::new(&bytes, &[(0, len as u32), (0, len as u32)])).to_string();
+            assert!(error.starts_with("ERR unknown command '"), "{error}");
+        }
+    }
 }
