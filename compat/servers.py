@@ -145,8 +145,11 @@ class Server:
 
     def flush(self) -> None:
         """Empties both sides. Errors are raised: a test must not start on another test's data."""
-        answer = self.memcached.talk(b"flush_all\r\n")
-        if answer != b"OK\r\n":
+        password = self.redis.password if self.name == "magpie" else ""
+        credentials = f"default {password}".encode()
+        login = b"set auth 0 0 %d\r\n%s\r\n" % (len(credentials), credentials) if password else b""
+        answer = self.memcached.talk(login + b"flush_all\r\n", b"OK\r\n")
+        if answer.removeprefix(b"STORED\r\n") != b"OK\r\n":
             raise ServerError(f"{self.name}: flush_all answered {answer!r}")
         login = f"AUTH {self.redis.password}\r\n".encode() if self.redis.password else b""
         answer = self.redis.talk(login + b"FLUSHALL\r\n", b"+OK\r\n" * (2 if login else 1))

@@ -71,18 +71,19 @@ def test_both_sides_count_the_same_number(r, mc):
     mc.set("n", "10")
     assert r.incr("n") == 11
     assert mc.incr("n", 5) == 16
-    assert r.decrby("n", 6) == 10
-    assert mc.decr("n", 1) == 9
-    assert r.incr("n") == 10
-    assert r.get("n") == b"10"
+    assert r.decrby("n", 5) == 11
+    assert mc.decr("n", 1) == 10
+    assert r.incr("n") == 11
+    assert r.get("n") == b"11"
 
 
-def test_decr_to_fewer_digits_leaves_a_number_for_redis(r, mc):
-    """Real memcached may pad it with a space, with which INCR could do nothing."""
+def test_decr_to_fewer_digits_is_padded_as_memcached_pads_it(r, mc):
+    """Redis reads no number there, as it would read none in the same bytes of its own."""
     mc.set("n", "10")
     mc.decr("n", 1)
-    assert r.get("n") == b"9"
-    assert r.incr("n") == 10
+    assert r.get("n") == b"9 "
+    with pytest.raises(redis.ResponseError, match="not an integer"):
+        r.incr("n")
 
 
 def test_numbers_that_only_one_side_can_count(r, mc):

@@ -33,6 +33,8 @@ pub struct Daemon {
     pub latency: LatencyMonitor,
     pub errors: ErrorKinds,
     pub rates: Rates,
+    /// Resident memory of the empty daemon, in bytes: what is there before any data.
+    pub startup_resident: usize,
     /// Time every command, quick ones too: somebody wants to see what takes microseconds. Follows from
     /// the configuration; dispatch looks at this alone.
     pub times_all: AtomicBool,
@@ -91,6 +93,7 @@ impl Daemon {
             latency: LatencyMonitor::default(),
             errors: ErrorKinds::default(),
             rates: Rates::default(),
+            startup_resident: crate::observe::process::resident(),
             times_all: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
             config,

@@ -73,6 +73,19 @@ impl<'a> Args<'a> {
         parse_int(self.bytes()?).ok_or(CommandError::NotAnInteger)
     }
 
+    /// An integer where Redis has a C `int`.
+    pub fn small_int(&mut self) -> Result<i32, CommandError> {
+        i32::try_from(self.int()?).map_err(|_| {
+            CommandError::other("ERR value is out of range, value must between -2147483648 and 2147483647")
+        })
+    }
+
+    /// The number of a database, of which there are `databases`.
+    pub fn database(&mut self, databases: u32) -> Result<u32, CommandError> {
+        let number = u32::try_from(self.small_int()?).ok();
+        number.filter(|&number| number < databases).ok_or(CommandError::DbOutOfRange)
+    }
+
     pub fn float(&mut self) -> Result<f64, CommandError> {
         parse_float(self.bytes()?).ok_or(CommandError::NotAFloat)
     }

@@ -2,7 +2,7 @@
 //! listener are not among them: `stats conns` lists those.
 
 use super::session::Replies;
-use super::table::{Arity, CommandSpec, Flag, TABLE};
+use super::table::{Arity, CommandSpec, Flag, TABLE, wrong_subcommand};
 use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome};
 use crate::clients::{Client, Unblock, Wire};
 use crate::clock::Millis;
@@ -520,8 +520,11 @@ fn pause(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let ms = timeout(args)?;
     let mut writes_only = false;
     if !args.is_empty() {
+        if args.len() > 1 {
+            return Err(wrong_subcommand(args.argv()));
+        }
         writes_only = args.accept("WRITE");
-        if args.len() > 1 || !(writes_only || args.accept("ALL")) {
+        if !(writes_only || args.accept("ALL")) {
             return Err(CommandError::other("ERR CLIENT PAUSE mode must be WRITE or ALL"));
         }
     }
@@ -558,6 +561,9 @@ fn unpause(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
 fn unblock(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let id = args.bytes()?;
     let mut how = Unblock::Timeout;
+    if args.len() > 1 {
+        return Err(wrong_subcommand(args.argv()));
+    }
     if !args.is_empty() {
         how = if args.accept("TIMEOUT") {
             Unblock::Timeout
@@ -566,7 +572,6 @@ fn unblock(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         } else {
             return Err(CommandError::other("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR"));
         };
-        args.finish()?;
     }
     let id = super::args::parse_int(id).ok_or(CommandError::NotAnInteger)?;
     let client = u64::try_from(id).ok().and_then(|id| ctx.daemon.clients.get(id));

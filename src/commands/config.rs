@@ -91,7 +91,7 @@ fn get(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 /// Redis.
 fn set(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     if args.len() % 2 == 1 {
-        return Err(CommandError::Arity("config|set".into()));
+        return Err(CommandError::Syntax);
     }
     let mut settings = Vec::with_capacity(args.len() / 2);
     while !args.is_empty() {

@@ -155,9 +155,9 @@ fn hello(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     }
     if !ctx.state.authenticated && ctx.needs_password() {
         return Err(CommandError::other(
-            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> \
-             AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol \
-             version at the same time",
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
+             <pass> option can be used to authenticate the client and select the RESP protocol version at the same \
+             time",
         ));
     }
     if let Some(name) = name {
@@ -212,9 +212,8 @@ fn echo(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 
 /// `SELECT index`
 fn select(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    let index = args.int()?;
-    let index = u32::try_from(index).ok().filter(|&index| index < ctx.daemon.store.databases());
-    select_db(ctx, index.ok_or(CommandError::DbOutOfRange)?);
+    let index = args.database(ctx.daemon.store.databases())?;
+    select_db(ctx, index);
     ctx.reply.ok();
     Ok(Done)
 }

@@ -1,10 +1,11 @@
 //! `DEBUG`: what client test suites use. Who may is up to `enable-debug-command`.
 
 use super::args::{parse_float, parse_int};
+use super::keyspace::encoding_of;
 use super::table::{Arity, CommandSpec, Flag};
 use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome};
 use crate::config::Param;
-use crate::store::{Event, Expiry, Item, Put};
+use crate::store::{Event, Expiry, Put};
 use std::sync::atomic::Ordering::Relaxed;
 
 pub(super) const COMMANDS: &[CommandSpec] = &[CommandSpec {
@@ -64,21 +65,12 @@ fn object(ctx: &mut Ctx<'_>, key: &[u8]) -> CommandResult {
     let text = format!(
         "Value at:0x{:012x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         item.string().map_or(0, |bytes| bytes.as_ptr() as usize),
-        encoding(&item),
+        item.string().map_or(item.kind().name(), encoding_of),
         item.string().map_or(item.bytes(), |bytes| bytes.len() + 1),
         now.secs().saturating_sub(idle) & 0xff_ffff,
     );
     ctx.reply.simple(&text);
     Ok(Done)
-}
-
-fn encoding(item: &Item<'_>) -> &'static str {
-    const EMBEDDED_MAX: usize = 44;
-    match item.string() {
-        Some(bytes) if parse_int(bytes).is_some() => "int",
-        Some(bytes) if bytes.len() <= EMBEDDED_MAX => "embstr",
-        _ => "raw",
-    }
 }
 
 /// Data goes to no disk and comes back from none, so a reload that saves first changes nothing.

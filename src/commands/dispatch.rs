@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use super::session::{Queued, Replies};
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
-use super::{Args, CommandResult, Ctx, Outcome, watch};
+use super::{Args, CommandResult, Ctx, Outcome, transaction, watch};
 use crate::clock::Millis;
 use crate::config::Param;
 use crate::observe::Counter;
@@ -23,6 +23,10 @@ pub(super) enum Ran {
 pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     let mark = ctx.reply.out().mark();
     let found = resolve(argv);
+    if found.is_err() && is_browser(argv) {
+        tracing::warn!(client = ctx.client.id, "a browser was made to talk to the Redis port; hung up");
+        return Ran::Close;
+    }
     if let Ok(command) = found
         && let Some(until) = paused_until(ctx, command)
     {
@@ -33,18 +37,24 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     let spoils = !matches!(found, Ok(command) if ends_transaction(command));
     let is_known = found.is_ok();
     let result = found.and_then(|command| {
-        gates(ctx, command).inspect_err(|_| ctx.counters.commands.reject(command.number))?;
+        if let Err(error) = gates(ctx, command) {
+            ctx.counters.commands.reject(command.number);
+            return Err(rejected(ctx, command.full_name, error));
+        }
         if ctx.state.transaction.is_some() && !ends_transaction(command) {
             return queue(ctx, command, argv);
         }
         call(ctx, command, argv)
     });
-    if let Err(CommandError::Arity(name)) = &result
-        && !is_known
-        && let Some(command) = TABLE.find_full(name.as_bytes())
-    {
-        ctx.counters.commands.reject(command.number);
-    }
+    let result = match result {
+        Err(CommandError::Arity(name)) if !is_known => {
+            if let Some(command) = TABLE.find_full(name.as_bytes()) {
+                ctx.counters.commands.reject(command.number);
+            }
+            Err(rejected(ctx, &name.clone(), CommandError::Arity(name)))
+        }
+        result => result,
+    };
     let ran = match result {
         Ok(Outcome::Done) => Ran::Done,
         Ok(Outcome::Sleep(until)) => Ran::Sleep(until),
@@ -62,13 +72,34 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     ran
 }
 
+/// An `EXEC` that is not even begun discards the transaction all the same, and says so.
+fn rejected(ctx: &mut Ctx<'_>, name: &str, error: CommandError) -> CommandError {
+    if name != "exec" {
+        return error;
+    }
+    transaction::end(ctx);
+    let text = error.to_string();
+    let reason = text.strip_prefix("ERR ").unwrap_or(&text);
+    CommandError::other(format!("EXECABORT Transaction discarded because of: {reason}"))
+}
+
+/// Redis hangs up on POST and Host:, lest a page make a browser send commands in a request's body.
+#[cold]
+fn is_browser(argv: Argv<'_>) -> bool {
+    argv.get(0)
+        .is_some_and(|name| [&b"post"[..], b"host:"].iter().any(|word| name.eq_ignore_ascii_case(word)))
+}
+
 /// Answers with an error, and counts it.
 #[cold]
 pub(super) fn fail(ctx: &mut Ctx<'_>, error: &CommandError) {
     ctx.counters.add(Counter::ErrorReplies, 1);
     let text = error.to_string();
     ctx.daemon.errors.count(&text);
-    ctx.reply.error(&text);
+    match error {
+        CommandError::Quoting(bytes) => ctx.reply.error(bytes),
+        _ => ctx.reply.error(text),
+    }
 }
 
 /// `CLIENT REPLY OFF` and `SKIP` take replies back.

@@ -40,12 +40,26 @@ pub enum CommandError {
     /// Anything that is said in one place only; code first.
     #[error("{0}")]
     Other(String),
+    /// The same with words of the client's in it, which need not be UTF-8.
+    #[error("{}", String::from_utf8_lossy(.0))]
+    Quoting(Vec<u8>),
 }
 
 impl CommandError {
     pub fn other(text: impl Into<String>) -> CommandError {
         CommandError::Other(text.into())
     }
+
+    /// `before`, the client's word up to a NUL (as C prints it) and at most `most` bytes of it, `after`.
+    pub fn quoting(before: &str, word: &[u8], most: usize, after: &str) -> CommandError {
+        CommandError::Quoting([before.as_bytes(), printed(word, most), after.as_bytes()].concat())
+    }
+}
+
+/// What C's `%.*s` prints of a word.
+pub fn printed(word: &[u8], most: usize) -> &[u8] {
+    let end = word.iter().position(|&byte| byte == 0).unwrap_or(word.len());
+    &word[..end.min(most)]
 }
 
 impl From<StoreError> for CommandError {

@@ -115,8 +115,7 @@ impl Rule {
             } else if args.accept("LT") {
                 &mut rule.lt
             } else {
-                let word = String::from_utf8_lossy(word);
-                return Err(CommandError::other(format!("ERR Unsupported option {word}")));
+                return Err(CommandError::quoting("ERR Unsupported option ", word, usize::MAX, ""));
             };
             *flag = true;
         }

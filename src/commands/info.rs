@@ -177,7 +177,7 @@ fn memory(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.bytes("used_memory_peak", memory.peak);
     text.line("used_memory_peak_perc", percent(memory.used, memory.peak));
     text.line("used_memory_overhead", memory.overhead());
-    text.line("used_memory_startup", 0);
+    text.line("used_memory_startup", memory.startup);
     text.line("used_memory_dataset", memory.dataset());
     text.line("used_memory_dataset_perc", percent(memory.dataset(), memory.used));
     text.line("allocator_allocated", memory.used);
@@ -200,8 +200,7 @@ fn memory(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("used_memory_scripts_human", "0B");
     text.bytes("maxmemory", ctx.daemon.store.limit());
     text.line("maxmemory_policy", ctx.daemon.store.policy().name());
-    let excess = memory.resident as i64 - memory.used as i64;
-    let fragmentation = ratio(memory.resident, memory.used);
+    let (fragmentation, excess) = memory.fragmentation();
     text.line("allocator_frag_ratio", "1.00");
     text.line("allocator_frag_bytes", 0);
     text.line("allocator_rss_ratio", format_args!("{fragmentation:.2}"));
@@ -262,6 +261,8 @@ fn stats(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("total_commands_processed", count(Counter::Commands));
     text.line("instantaneous_ops_per_sec", rates.commands as u64);
     text.line("total_net_input_bytes", count(Counter::BytesRead));
+    text.line("total_reads_processed", count(Counter::Reads));
+    text.line("total_writes_processed", count(Counter::Writes));
     text.line("total_net_output_bytes", count(Counter::BytesWritten));
     text.zeros(&["total_net_repl_input_bytes", "total_net_repl_output_bytes"]);
     text.line("instantaneous_input_kbps", format_args!("{:.2}", rates.bytes_in / 1024.0));

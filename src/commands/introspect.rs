@@ -118,7 +118,7 @@ fn info(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     while !args.is_empty() {
         match TABLE.find_full(args.bytes()?) {
             Some(command) => put_info(&mut ctx.reply, command),
-            None => ctx.reply.nil_array(),
+            None => ctx.reply.nil(),
         }
     }
     Ok(Done)

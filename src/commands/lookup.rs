@@ -1,7 +1,6 @@
 //! How commands look keys up, with the counts that `INFO`'s keyspace_hits and keyspace_misses are made of.
 //! As in Redis, only look-ups for reading are counted.
 
-use super::session::State;
 use super::{CommandError, CommandResult, Done};
 use crate::observe::{Counter, Counters};
 use crate::resp::Reply;
@@ -12,10 +11,10 @@ fn count(counters: &Counters, found: bool) {
     counters.add(counter, 1);
 }
 
-/// Looks a value up to read it: counted, and marked as an access unless the client asked for no marks.
-pub(super) fn read<'e>(counters: &Counters, state: &State, entry: &'e mut Entry<'_>) -> Option<Item<'e>> {
+/// Looks a value up to read it: counted, and marked as an access.
+pub(super) fn read<'e>(counters: &Counters, entry: &'e mut Entry<'_>) -> Option<Item<'e>> {
     count(counters, entry.is_present());
-    if state.no_touch { entry.item() } else { entry.read() }
+    entry.read()
 }
 
 /// Looks at what is known of a key, not at its value: counted, not marked.

@@ -99,6 +99,8 @@ pub(super) struct Memory {
     pub used: usize,
     pub peak: usize,
     pub resident: usize,
+    /// Resident before there was any data.
+    pub startup: usize,
     /// Of connections: what they have not yet executed or sent.
     pub clients: usize,
     /// In the store, and waiting for compaction.
@@ -117,6 +119,7 @@ impl Memory {
             used,
             peak: ctx.daemon.rates.peak(used),
             resident: process::resident(),
+            startup: ctx.daemon.startup_resident,
             clients: clients.len() * size_of::<Client>() + buffers as usize,
             dead: stats.dead.min(used),
             items: stats.items(),
@@ -126,6 +129,12 @@ impl Memory {
 
     pub fn dataset(&self) -> usize {
         self.used - self.dead
+    }
+
+    /// Resident memory beyond what is accounted for, as a ratio and in bytes.
+    pub fn fragmentation(&self) -> (f64, i64) {
+        let accounted = self.used + self.startup + self.clients;
+        (ratio(self.resident, accounted), self.resident as i64 - accounted as i64)
     }
 
     pub fn overhead(&self) -> usize {
@@ -144,11 +153,11 @@ fn stats(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     let used = memory.databases.iter().enumerate().filter(|(_, count)| count.items > 0);
     let databases: Vec<usize> = used.map(|(index, _)| index).collect();
     let per_key = memory.dataset() / usize::try_from(memory.items.max(1)).unwrap_or(usize::MAX);
-    let excess = memory.resident as i64 - memory.used as i64;
+    let (fragmentation, excess) = memory.fragmentation();
     let before = [
         ("peak.allocated", memory.peak),
         ("total.allocated", memory.used),
-        ("startup.allocated", 0),
+        ("startup.allocated", memory.startup),
         ("replication.backlog", 0),
         ("clients.slaves", 0),
         ("clients.normal", memory.clients),
@@ -198,7 +207,7 @@ fn stats(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     }
     let overheads = [
         ("allocator-fragmentation", 1.0, 0),
-        ("allocator-rss", ratio(memory.resident, memory.used), excess),
+        ("allocator-rss", fragmentation, excess),
         ("rss-overhead", 1.0, 0),
     ];
     for (name, ratio, bytes) in overheads {
@@ -208,7 +217,7 @@ fn stats(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
         reply.int(bytes);
     }
     reply.bulk(b"fragmentation");
-    reply.double(ratio(memory.resident, memory.used));
+    reply.double(fragmentation);
     reply.bulk(b"fragmentation.bytes");
     reply.int(excess);
     reply.bulk(b"store.dead.bytes");

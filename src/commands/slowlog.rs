@@ -1,6 +1,6 @@
 //! `SLOWLOG`. `watch` fills the log.
 
-use super::table::{Arity, CommandSpec, Flag};
+use super::table::{Arity, CommandSpec, Flag, wrong_subcommand};
 use super::{Args, CommandError, CommandResult, Ctx, Done};
 
 /// What most subcommands are.
@@ -62,6 +62,9 @@ const SUBCOMMANDS: &[CommandSpec] = &[
 
 /// `SLOWLOG GET [count]`; -1 is all.
 fn get(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    if args.len() > 1 {
+        return Err(wrong_subcommand(args.argv()));
+    }
     let most = if args.is_empty() {
         10
     } else {
@@ -70,7 +73,6 @@ fn get(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
             count.ok_or_else(|| CommandError::other("ERR count should be greater than or equal to -1"))?;
         usize::try_from(count).unwrap_or(usize::MAX)
     };
-    args.finish()?;
     let entries = ctx.daemon.slowlog.newest(most);
     let reply = &mut ctx.reply;
     reply.array(entries.len());

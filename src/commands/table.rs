@@ -1,7 +1,7 @@
 //! The table of commands: the only registration. Look-up, arity, gates, key extraction, `COMMAND` and its
 //! subcommands, `ACL CAT` and statistics by command all derive from it.
 
-use super::error::CommandError;
+use super::error::{CommandError, printed};
 use super::{Args, CommandResult, Ctx};
 use crate::config::Param;
 use crate::resp::Argv;
@@ -372,27 +372,31 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
 /// The words for a name that the table lacks.
 pub fn unknown_command(argv: Argv<'_>) -> CommandError {
     const MOST: usize = 128;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    // Cut as bytes, as Redis does: in text the cut could fall within a character.
-    let cut = |bytes: &[u8], most: usize| bytes[..bytes.len().min(most)].to_vec();
-    let mut args = Vec::new();
+    let mut after = b"', with args beginning with: ".to_vec();
+    let start = after.len();
     for arg in argv.skip(1).iter() {
-        if args.len() >= MOST {
-            break;
-        }
-        let arg = cut(arg, MOST - args.len());
-        args.extend([b"'", &arg[..], b"' "].concat());
+        let Some(left) = MOST.checked_sub(after.len() - start).filter(|&left| left > 0) else { break };
+        after.push(b'\'');
+        after.extend_from_slice(printed(arg, left));
+        after.extend_from_slice(b"' ");
     }
-    let name = text(&cut(argv.get(0).unwrap_or_default(), MOST));
-    CommandError::other(format!("ERR unknown command '{name}', with args beginning with: {}", text(&args)))
+    let name = printed(argv.get(0).unwrap_or_default(), MOST);
+    CommandError::Quoting([b"ERR unknown command '", name, &after].concat())
 }
 
 /// The words for a subcommand that its container lacks.
 pub fn unknown_subcommand(container: &str, sub: &[u8]) -> CommandError {
-    let sub = String::from_utf8_lossy(&sub[..sub.len().min(128)]).into_owned();
+    let after = format!("'. Try {} HELP.", container.to_ascii_uppercase());
+    CommandError::quoting("ERR unknown subcommand '", sub, 128, &after)
+}
+
+/// The words for a subcommand that got too much.
+pub fn wrong_subcommand(argv: Argv<'_>) -> CommandError {
+    let text = |at| String::from_utf8_lossy(argv.get(at).unwrap_or_default()).into_owned();
     CommandError::other(format!(
-        "ERR unknown subcommand '{sub}'. Try {} HELP.",
-        container.to_ascii_uppercase()
+        "ERR unknown subcommand or wrong number of arguments for '{}'. Try {} HELP.",
+        text(1),
+        text(0).to_ascii_uppercase()
     ))
 }
 

@@ -21,14 +21,14 @@ const fn values() -> [u8; 256] {
     values
 }
 
-/// Decodes `text` into `room`; the length, or `None` when it is not base64. `text` is a key, so the
-/// result fits.
+/// Decodes `text` into `room`; the length, or `None` when it is not base64.
 pub(super) fn decode(text: &[u8], room: &mut Scratch) -> Option<usize> {
     let valid = || text.iter().copied().filter(|&byte| VALUES[usize::from(byte)] != SKIP);
     let count = valid().count();
-    if count == 0 || count % 4 != 0 || count / 4 * 3 > room.len() {
+    if count == 0 || count % 4 != 0 {
         return None;
     }
+    room.resize(count / 4 * 3, 0);
     let (mut group, mut filled, mut padding, mut length) = (0u32, 0, 0, 0);
     for byte in valid() {
         padding += usize::from(byte == b'=');

@@ -210,8 +210,8 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// Room for a decoded key; lives as long as the request.
-pub(super) type Scratch = [u8; MAX_KEY];
+/// Room for a decoded key; lives as long as the request, and allocates for base64 keys only.
+pub(super) type Scratch = Vec<u8>;
 
 /// What one line asks for.
 #[inline]
@@ -363,11 +363,18 @@ fn flush_all<'a>(args: &Args<'a>) -> Result<Request<'a>, Refused> {
     }
 }
 
+/// Differs: memcached's bound holds for the base64 form too; here such a key may be as long as a line, since
+/// keys that Redis clients wrote may be longer than 250 bytes.
+#[inline]
+fn is_too_long(key: &[u8], mut flags: Words<'_>) -> bool {
+    key.len() > MAX_KEY && !std::iter::from_fn(|| flags.next()).any(|flag| flag == b"b")
+}
+
 /// `mg <key> <flag>*`, also `md` and `ma`.
 #[inline]
 fn meta<'a>(mut words: Words<'a>, scratch: &'a mut Scratch) -> Result<Meta<'a>, Refused> {
     let key = words.next().ok_or(Refusal::Unknown)?;
-    if key.len() > MAX_KEY {
+    if is_too_long(key, words) {
         return Err(Refusal::BadFormat.into());
     }
     if words.count() + 2 > MAX_META_WORDS {
@@ -382,7 +389,7 @@ fn meta<'a>(mut words: Words<'a>, scratch: &'a mut Scratch) -> Result<Meta<'a>, 
 fn meta_set<'a>(mut words: Words<'a>, scratch: &'a mut Scratch) -> Result<Request<'a>, Refused> {
     let key = words.next().ok_or(Refusal::Unknown)?;
     let length = words.next().ok_or(Refusal::BadFormat)?;
-    if key.len() > MAX_KEY {
+    if is_too_long(key, words) {
         return Err(Refusal::BadFormat.into());
     }
     if words.count() + 3 > MAX_META_WORDS {
@@ -467,7 +474,7 @@ fn meta_flag<'a>(meta: &mut Meta<'a>, letter: u8, token: &'a [u8]) -> Result<(),
         b'F' => meta.client_flags = uint32(token).ok_or(Refusal::BadFormat)?,
         b'D' => meta.delta = Some(uint(token).ok_or(Refusal::InvalidMetaDelta)?),
         b'J' => meta.initial = uint(token).ok_or(Refusal::InvalidInitial)?,
-        b'M' if token.is_empty() => return Err(Refusal::ModeLength),
+        b'M' if token.len() != 1 => return Err(Refusal::ModeLength),
         b'M' => meta.mode = token,
         _ => return Err(Refusal::InvalidFlag),
     }
@@ -476,8 +483,11 @@ fn meta_flag<'a>(meta: &mut Meta<'a>, letter: u8, token: &'a [u8]) -> Result<(),
 
 /// `me <key> [b]`; whatever else follows is not read.
 fn meta_debug<'a>(mut words: Words<'a>, scratch: &'a mut Scratch) -> Result<Request<'a>, Refused> {
-    let key = words.next().and_then(checked_key).ok_or(Refusal::BadFormat)?;
+    let key = words.next().ok_or(Refusal::BadFormat)?;
     let is_base64 = words.next() == Some(b"b");
+    if !is_base64 && key.len() > MAX_KEY {
+        return Err(Refusal::BadFormat.into());
+    }
     if !is_base64 {
         return Ok(Request::MetaDebug { key, is_base64 });
     }

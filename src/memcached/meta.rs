@@ -214,20 +214,13 @@ fn echo_all(out: &mut Out, meta: &Meta<'_>) {
 /// # Errors
 /// `InvalidSetMode`
 pub(super) fn set_mode(meta: &Meta<'_>) -> Result<Mode, Refusal> {
-    let is =
-        |letter: &[u8], name: &str| meta.mode == letter || meta.mode.eq_ignore_ascii_case(name.as_bytes());
-    let mode = if meta.mode.is_empty() || is(b"S", "set") {
-        Mode::Set
-    } else if is(b"E", "add") {
-        Mode::Add
-    } else if is(b"A", "append") {
-        Mode::Append
-    } else if is(b"P", "prepend") {
-        Mode::Prepend
-    } else if is(b"R", "replace") {
-        Mode::Replace
-    } else {
-        return Err(Refusal::InvalidSetMode);
+    let mode = match meta.mode {
+        b"" | b"S" => Mode::Set,
+        b"E" => Mode::Add,
+        b"A" => Mode::Append,
+        b"P" => Mode::Prepend,
+        b"R" => Mode::Replace,
+        _ => return Err(Refusal::InvalidSetMode),
     };
     match mode {
         Mode::Set | Mode::Replace if meta.compare.is_some() => Ok(Mode::Cas),
@@ -356,8 +349,6 @@ fn direction(meta: &Meta<'_>) -> Result<Direction, Refusal> {
     match meta.mode {
         b"" | b"I" | b"+" => Ok(Direction::Up),
         b"D" | b"-" => Ok(Direction::Down),
-        name if name.eq_ignore_ascii_case(b"incr") => Ok(Direction::Up),
-        name if name.eq_ignore_ascii_case(b"decr") => Ok(Direction::Down),
         _ => Err(Refusal::InvalidArithmeticMode),
     }
 }

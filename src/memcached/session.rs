@@ -5,7 +5,7 @@ use super::decode::{self, Admin, Block, Line, Meta, Refused, Request, Retrieval,
 use super::dump::Dump;
 use super::error::Refusal;
 use super::state::State;
-use super::words::Args;
+use super::words::{Args, Words};
 use super::{DATABASE, admin, auth, classic, encode, meta, writes};
 use crate::clients::Client;
 use crate::clock::Millis;
@@ -103,7 +103,7 @@ impl Session {
             watched: state.watchers.wanted(),
             max_item: daemon.config.size(Param::MaxItemSize),
         };
-        let mut scratch: Scratch = [0; decode::MAX_KEY];
+        let mut scratch = Scratch::new();
         let mut consumed = 0;
         loop {
             if turn.out.len() >= FLUSH_AT {
@@ -191,6 +191,10 @@ impl Session {
             Ok(request) => {
                 turn.counters.add(Counter::Commands, 1);
                 self.plain(turn, request);
+            }
+            // memcached hangs up on browsers, and on pages that make browsers talk to it.
+            Err(refused) if refused.why == Refusal::Unknown && is_http(text) => {
+                return Step::stop(line, Next::Close);
             }
             Err(refused) => {
                 turn.counters.add(Counter::Commands, 1);
@@ -374,4 +378,10 @@ impl Session {
         }
         Step::used(line + length + 2)
     }
+}
+
+/// Does the last word say that this is a request of a browser?
+fn is_http(line: &[u8]) -> bool {
+    let mut words = Words::new(line);
+    std::iter::from_fn(|| words.next()).last().is_some_and(|word| word.starts_with(b"HTTP/"))
 }

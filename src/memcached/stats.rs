@@ -111,7 +111,7 @@ fn general(turn: &mut Turn<'_>) {
     stat(out, "log_watcher_sent", turn.state.watchers.sent());
     stat(out, "log_watchers", turn.state.watchers.count());
     zeros(out, &["unexpected_napi_ids", "round_robin_fallback"]);
-    stat(out, "bytes", daemon.store.used());
+    stat(out, "bytes", stats.live + stats.heap);
     stat(out, "curr_items", stats.databases.get(DATABASE as usize).map_or(0, |count| count.items));
     stat(out, "total_items", stats.events.stored);
     stat(out, "slab_global_page_pool", 0);

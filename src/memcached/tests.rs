@@ -1,7 +1,7 @@
 //! Tests of the pure parts: lines, words, numbers, requests, base64, exptimes.
 
 use super::base64;
-use super::decode::{self, Block, Line, MAX_KEY, Mode, Refused, Request, Scratch};
+use super::decode::{self, Block, Line, Mode, Refused, Request, Scratch};
 use super::error::Refusal;
 use super::words::{Args, Words, int, real, uint, uint32};
 use super::writes::{expiry, seconds_left};
@@ -12,12 +12,12 @@ use proptest::prelude::*;
 
 /// Decodes a line and shows the request.
 fn show(text: &[u8]) -> String {
-    let mut scratch: Scratch = [0; MAX_KEY];
+    let mut scratch = Scratch::new();
     format!("{:?}", decode::request(text, &mut scratch))
 }
 
 fn refused(text: &[u8]) -> Refused {
-    let mut scratch: Scratch = [0; MAX_KEY];
+    let mut scratch = Scratch::new();
     match decode::request(text, &mut scratch) {
         Err(refused) => refused,
         Ok(request) => panic!("{request:?}"),
@@ -97,7 +97,7 @@ fn a_storage_line_is_read_word_by_word() {
     assert_eq!(refused(b"set k 0 0 x noreply"), silent);
     assert_eq!(refused(b"set k 0 0 2147483646"), Refused::from(Refusal::BadFormat));
     assert!(matches!(
-        decode::request(b"set k 0 0 2147483645", &mut [0; MAX_KEY]),
+        decode::request(b"set k 0 0 2147483645", &mut Scratch::new()),
         Ok(Request::Store(storage)) if storage.length == 2_147_483_645 && storage.mode == Mode::Set
     ));
 }
@@ -153,7 +153,7 @@ fn exptimes_are_never_dates_or_durations() {
 #[test]
 fn base64_skips_what_is_not_in_its_alphabet() {
     let decode = |text: &str| {
-        let mut room: Scratch = [0; MAX_KEY];
+        let mut room = Scratch::new();
         base64::decode(text.as_bytes(), &mut room).map(|length| room[..length].to_vec())
     };
     assert_eq!(decode("Zm9v"), Some(b"foo".to_vec()));
@@ -171,7 +171,7 @@ proptest! {
     fn base64_comes_back_as_it_was(bytes in prop::collection::vec(any::<u8>(), 1..=186)) {
         let mut out = Out::new();
         base64::encode(&bytes, &mut out);
-        let mut room: Scratch = [0; MAX_KEY];
+        let mut room = Scratch::new();
         let length = base64::decode(&out.to_vec(), &mut room);
         prop_assert_eq!(length.map(|length| &room[..length]), Some(bytes.as_slice()));
     }

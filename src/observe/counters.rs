@@ -16,7 +16,7 @@ macro_rules! counters {
 
 counters! {
     // Both protocols.
-    BytesRead, BytesWritten, Commands, Connections, RejectedConnections, AuthErrors,
+    BytesRead, BytesWritten, Reads, Writes, Commands, Connections, RejectedConnections, AuthErrors,
     // RESP lookups, as INFO's keyspace_hits and keyspace_misses.
     KeyspaceHits, KeyspaceMisses, ErrorReplies, InputBufferKills, OutputBufferKills,
     // memcached, as its `stats` names them.

@@ -46,10 +46,12 @@ impl<'o> Reply<'o> {
         self.out.put(b"\r\n");
     }
 
-    /// An error; `text` begins with its code. Line ends in what it quotes become blanks.
-    pub fn error(&mut self, text: &str) {
+    /// An error; `text` begins with its code. Line ends in what it quotes become blanks, those at its end go.
+    pub fn error(&mut self, text: impl AsRef<[u8]>) {
+        let text = text.as_ref();
+        let len = text.iter().rposition(|byte| !b"\r\n".contains(byte)).map_or(0, |last| last + 1);
         self.out.put_u8(b'-');
-        for byte in text.bytes() {
+        for &byte in &text[..len] {
             self.out.put_u8(if byte == b'\r' || byte == b'\n' { b' ' } else { byte });
         }
         self.out.put(b"\r\n");

@@ -150,6 +150,8 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
     fn turn(&mut self) -> Result<(), End> {
         let worker = self.worker.clone();
         let scratch = &mut *worker.scratch.borrow_mut();
+        // A connection that failed in the middle of its turn leaves its replies behind: they are nobody else's.
+        scratch.out.clear();
         loop {
             if !self.out.is_empty() && !self.write_rest()? {
                 return Ok(());
@@ -259,6 +261,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
     #[inline]
     fn note_read(&self, bytes: usize) {
         self.worker.counters().add(Counter::BytesRead, bytes as u64);
+        self.worker.counters().add(Counter::Reads, 1);
         let client = &self.client;
         client.net_in.store(client.net_in.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
     }
@@ -325,6 +328,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         let client = &self.client;
         client.net_out.store(client.net_out.load(Ordering::Relaxed) + sent as u64, Ordering::Relaxed);
         self.worker.counters().add(Counter::BytesWritten, sent as u64);
+        self.worker.counters().add(Counter::Writes, 1);
         Ok(sent)
     }
 

@@ -477,6 +477,10 @@ impl<'d> Entry<'d> {
     pub fn mark(&mut self, mark: Mark, on: bool) {
         if let Some(found) = self.found {
             self.shard.log.record_mut(found.handle).set_mark(mark, on);
+            // That it was fetched is nobody's business; what a reader is told about it is.
+            if mark != Mark::Fetched {
+                self.shard.announce(self.db, self.key, Event::Set);
+            }
         }
     }
 

@@ -92,6 +92,8 @@ pub struct StoreStats {
     pub databases: Vec<DbCount>,
     /// Bytes of living records.
     pub live: usize,
+    /// Bytes of values on the heap.
+    pub heap: usize,
     /// Bytes that compaction may win back.
     pub dead: usize,
     /// Bytes of living records on probation.
@@ -459,6 +461,7 @@ impl<'s> Db<'s> {
             to.compacted += from.compacted;
             sum.small += shard.log.live(Queue::Small);
             sum.live += shard.log.live(Queue::Small) + shard.log.live(Queue::Main);
+            sum.heap += shard.heap_bytes();
             sum.dead += shard.log.dead();
             for (index, count) in sum.databases.iter_mut().enumerate() {
                 let of = shard.counts[usize::from(store.id_of(index as u32))];

@@ -725,6 +725,10 @@ impl Shard {
         self.charged
     }
 
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.heap_bytes
+    }
+
     pub(super) fn scan_hash(&self, handle: Handle, shared: &Shared) -> u32 {
         self.hash_of(handle, shared)
     }

@@ -30,7 +30,8 @@ pub(super) fn touch(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     while !args.is_empty() {
         let mut entry = ctx.db.entry(args.key()?);
         lookup::look(ctx.counters, &entry);
-        found += usize::from(entry.read().is_some());
+        entry.touch();
+        found += usize::from(entry.is_present());
     }
     ctx.reply.int(found);
     Ok(Done)

@@ -6,6 +6,8 @@ mod object;
 mod scan;
 mod transfer;
 
+pub(super) use object::encoding_of;
+
 use super::table::{Arity, CommandSpec, Flag, KeySpec, KeyUse};
 use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
 

@@ -80,7 +80,7 @@ fn encoding(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 }
 
 /// How Redis would store a string.
-fn encoding_of(text: &[u8]) -> &'static str {
+pub(in crate::commands) fn encoding_of(text: &[u8]) -> &'static str {
     const EMBEDDED_MAX: usize = 44;
     match text.len() {
         ..=20 if parse_int(text).is_some() => "int",

@@ -1,7 +1,6 @@
 //! Values that go elsewhere: RENAME, COPY, MOVE. Deadline and memcached's flags go with them.
 
 use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
-use crate::commands::args::parse_int;
 use crate::store::Event;
 
 const SAME: &str = "ERR source and destination objects are the same";
@@ -38,16 +37,6 @@ fn rename_unless(ctx: &mut Ctx<'_>, args: &mut Args<'_>, unless_taken: bool) -> 
     Ok(true)
 }
 
-/// A database's number as Redis reads a C `int`.
-fn database(ctx: &Ctx<'_>, text: &[u8]) -> Result<u32, CommandError> {
-    let number = parse_int(text).ok_or(CommandError::NotAnInteger)?;
-    let number = i32::try_from(number).map_err(|_| {
-        CommandError::other("ERR value is out of range, value must between -2147483648 and 2147483647")
-    })?;
-    let databases = ctx.daemon.store.databases();
-    u32::try_from(number).ok().filter(|&n| n < databases).ok_or(CommandError::DbOutOfRange)
-}
-
 /// `COPY source destination [DB destination-db] [REPLACE]`
 pub(super) fn copy(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let (from, to) = (args.key()?, args.key()?);
@@ -56,7 +45,7 @@ pub(super) fn copy(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         if args.accept("REPLACE") {
             replaces = true;
         } else if args.accept("DB") {
-            db = database(ctx, args.bytes()?)?;
+            db = args.database(ctx.daemon.store.databases())?;
         } else {
             return Err(CommandError::Syntax);
         }
@@ -81,8 +70,7 @@ pub(super) fn copy(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 
 /// `MOVE key db`
 pub(super) fn move_key(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    let (key, db) = (args.key()?, args.bytes()?);
-    let db = database(ctx, db)?;
+    let (key, db) = (args.key()?, args.database(ctx.daemon.store.databases())?);
     if db == ctx.db.index() {
         return Err(CommandError::other(SAME));
     }

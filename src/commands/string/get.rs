@@ -8,7 +8,7 @@ use crate::store::{Event, Value};
 /// `GET key`
 pub(super) fn get(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let mut entry = ctx.db.entry(args.key()?);
-    let item = lookup::read(ctx.counters, ctx.state, &mut entry);
+    let item = lookup::read(ctx.counters, &mut entry);
     if let Some(item) = &item {
         lookup::string(item)?;
     }
@@ -20,7 +20,7 @@ pub(super) fn mget(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     ctx.reply.array(args.len());
     while !args.is_empty() {
         let mut entry = ctx.db.entry(args.key()?);
-        let item = lookup::read(ctx.counters, ctx.state, &mut entry);
+        let item = lookup::read(ctx.counters, &mut entry);
         lookup::reply_string(&mut ctx.reply, item.filter(|item| item.string().is_some()).as_ref())?;
     }
     Ok(Done)
@@ -30,7 +30,7 @@ pub(super) fn mget(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 pub(super) fn getdel(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let key = args.key()?;
     let mut entry = ctx.db.entry(key);
-    let item = lookup::read(ctx.counters, ctx.state, &mut entry);
+    let item = lookup::read(ctx.counters, &mut entry);
     if let Some(item) = &item {
         lookup::string(item)?;
     }
@@ -51,7 +51,7 @@ pub(super) fn getex(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         }
     }
     let mut entry = ctx.db.entry(key);
-    let Some(item) = lookup::read(ctx.counters, ctx.state, &mut entry) else {
+    let Some(item) = lookup::read(ctx.counters, &mut entry) else {
         ctx.reply.nil();
         return Ok(Done);
     };
@@ -77,7 +77,7 @@ pub(super) fn getex(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 /// `STRLEN key`
 pub(super) fn strlen(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let mut entry = ctx.db.entry(args.key()?);
-    match lookup::read(ctx.counters, ctx.state, &mut entry) {
+    match lookup::read(ctx.counters, &mut entry) {
         Some(item) => ctx.reply.int(lookup::string(&item)?.len()),
         None => ctx.reply.int(0),
     }
@@ -88,7 +88,7 @@ pub(super) fn strlen(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 pub(super) fn getrange(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let (key, start, end) = (args.key()?, args.int()?, args.int()?);
     let mut entry = ctx.db.entry(key);
-    let Some(item) = lookup::read(ctx.counters, ctx.state, &mut entry) else {
+    let Some(item) = lookup::read(ctx.counters, &mut entry) else {
         ctx.reply.bulk(b"");
         return Ok(Done);
     };

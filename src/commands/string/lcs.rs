@@ -46,7 +46,7 @@ impl Options {
 pub(super) fn lcs(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let mut string = |key: &[u8]| {
         let mut entry = ctx.db.entry(key);
-        let Some(item) = lookup::read(ctx.counters, ctx.state, &mut entry) else { return Ok(Vec::new()) };
+        let Some(item) = lookup::read(ctx.counters, &mut entry) else { return Ok(Vec::new()) };
         let wrong = |_| CommandError::other("ERR The specified keys must contain string values");
         lookup::string(&item).map(<[u8]>::to_vec).map_err(wrong)
     };

@@ -60,7 +60,7 @@ pub(super) fn set(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let expiry = options.expiry(ctx.now, "set")?;
     let mut entry = ctx.db.entry(key);
     if options.wants_previous {
-        let item = lookup::read(ctx.counters, ctx.state, &mut entry);
+        let item = lookup::read(ctx.counters, &mut entry);
         if let Some(item) = &item {
             lookup::string(item)?;
         }
@@ -117,7 +117,7 @@ pub(super) fn setnx(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 pub(super) fn getset(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let (key, value) = (args.key()?, args.bytes()?);
     let mut entry = ctx.db.entry(key);
-    let item = lookup::read(ctx.counters, ctx.state, &mut entry);
+    let item = lookup::read(ctx.counters, &mut entry);
     if let Some(item) = &item {
         lookup::string(item)?;
     }
