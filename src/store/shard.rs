@@ -482,8 +482,9 @@ impl Shard {
         let fair = limit / shared.shards;
         for _ in 0..EVICT_MOST {
             self.settle(shared);
+            // Even when the record fits now: what eviction moved may have opened the segment where it does.
             wanted = self.log.wanting(queue, len) + heap;
-            if wanted == 0 || (!shared.budget.is_short_of(wanted) && !self.log.is_full()) {
+            if !shared.budget.is_short_of(wanted) && (wanted == 0 || !self.log.is_full()) {
                 return Ok(true);
             }
             // A shard that has less than its share lets the others give.
