@@ -127,6 +127,9 @@ impl Sieve {
             self.hand = place + 1;
             if std::mem::take(self.visited.at(id)) == 0 {
                 self.queue.remove(id);
+                if place == self.queue.last {
+                    self.hand = 0;
+                }
                 return;
             }
         }
