@@ -26,6 +26,8 @@ const ROWS: [(usize, usize, bool); 7] = [
     (16, 1024, true),
 ];
 const MAPS: [&str; 3] = ["magpie", "dashmap", "moka"];
+type Key = Box<[u8]>;
+
 const NOW: Millis = Millis(1_790_000_000_000);
 const TTL: Duration = Duration::from_secs(3600);
 
@@ -56,7 +58,7 @@ impl<K, V> moka::Expiry<K, V> for SameTtl {
 fn measure(map: &str, key_len: usize, value_len: usize, ttl: bool) -> f64 {
     let (items, value) = (items(value_len), vec![b'x'; value_len]);
     // What the first use of threads, locks and the like costs is not an item's.
-    let warm = DashMap::<Box<[u8]>, Box<[u8]>>::new();
+    let warm = DashMap::<Key, Box<[u8]>>::new();
     warm.insert(Box::default(), Box::default());
     let before = resident();
     match map {
@@ -71,12 +73,12 @@ fn measure(map: &str, key_len: usize, value_len: usize, ttl: bool) -> f64 {
             report(before, items, black_box(store))
         }
         "dashmap" => {
-            let map = DashMap::<Box<[u8]>, Box<[u8]>>::new();
+            let map = DashMap::<Key, Box<[u8]>>::new();
             (0..items).for_each(|n| drop(map.insert(key(n, key_len).into(), value[..].into())));
             report(before, items, black_box(map))
         }
         _ => {
-            let weigh = |key: &Box<[u8]>, value: &Arc<[u8]>| (key.len() + value.len()) as u32;
+            let weigh = |key: &Key, value: &Arc<[u8]>| (key.len() + value.len()) as u32;
             let builder = moka::sync::Cache::builder().max_capacity(u64::MAX).weigher(weigh);
             let cache = if ttl { builder.expire_after(SameTtl).build() } else { builder.build() };
             (0..items).for_each(|n| cache.insert(key(n, key_len).into(), value[..].into()));

@@ -203,12 +203,6 @@ fn main() {
         }
     };
     let [web, cdn, orm] = &traces[..] else { unreachable!("there are three traces") };
-    if std::env::var_os("DEBUG").is_some() {
-        debug(web, 204);
-        debug(orm, 118);
-        debug(orm, 1180);
-        return;
-    }
     println!("Hit ratio in percent. Equal objects: capacity as a share of the distinct objects.");
     print_head();
     for (trace, share) in [(web, 1.0), (web, 10.0), (cdn, 5.0), (cdn, 10.0), (orm, 1.0), (orm, 10.0)] {
@@ -220,49 +214,5 @@ fn main() {
     print_head();
     for share in [1.0, 5.0, 10.0, 25.0] {
         equal_bytes(cdn, share);
-    }
-}
-#[allow(dead_code)]
-fn debug(trace: &Trace, capacity: u64) {
-    for limit in (1..=14).map(|n| n * capacity as usize * 30) {
-        let store = Store::new(StoreOptions {
-            limit,
-            databases: 1,
-            policy: PolicyKind::AllkeysS3Fifo,
-            shards: 1,
-            seed: 1,
-        });
-        let mut counts = vec![];
-        let mut hits = 0;
-        for request in &trace.requests {
-            let key = request.id.to_be_bytes();
-            let mut db = store.db(0, request.at);
-            let mut entry = db.entry(&key);
-            if entry.read().is_some() {
-                hits += 1
-            } else {
-                let _ = entry.put(&[1; VALUE], Put::new(0, Expiry::Never, Event::Set));
-            }
-            drop(entry);
-            counts.push(store.count_of(0).items);
-        }
-        let half = &mut counts[trace.requests.len() / 2..];
-        half.sort();
-        let stats = store.stats();
-        eprintln!(
-            "{} cap {capacity} limit {limit} hit {:.2} items min {} p10 {} med {} p90 {} max {} mean {:.0} used {} live {} dead {} small {}",
-            trace.name,
-            percent(hits, trace),
-            half[0],
-            half[half.len() / 10],
-            half[half.len() / 2],
-            half[half.len() * 9 / 10],
-            half[half.len() - 1],
-            half.iter().sum::<u64>() as f64 / half.len() as f64,
-            store.used(),
-            stats.live,
-            stats.dead,
-            stats.small
-        );
     }
 }

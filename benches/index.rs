@@ -7,11 +7,15 @@
 
 #[path = "../src/store/prefetch.rs"]
 mod prefetch;
+#[path = "support/random.rs"]
+mod random;
 #[path = "../src/store/table.rs"]
-#[allow(dead_code, reason = "a part of the table is enough here")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "a part of the table is enough here, and its tests run elsewhere"
+)]
 mod table;
-#[path = "support/zipf.rs"]
-mod zipf;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use hashbrown::HashTable;
@@ -72,7 +76,7 @@ fn look_up(c: &mut Criterion) {
         let mut group = c.benchmark_group(format!("index_{kind}"));
         group.throughput(Throughput::Elements(LOOK_UPS.into()));
         for items in [1000u32, 50_000, 1_000_000] {
-            let mut random = zipf::Random(7);
+            let mut random = random::Random(7);
             let handles: Vec<u32> =
                 (0..100 * LOOK_UPS).map(|_| offset + (random.next() % u64::from(items)) as u32).collect();
             let mut turns = handles.chunks_exact(LOOK_UPS as usize).cycle();

@@ -7,6 +7,8 @@
 //! (`/proc/PID/stat`, in ticks of 10 ms: rounds are long enough for that). Not a criterion bench, since the
 //! figure of interest is another process's.
 
+#[path = "support/random.rs"]
+mod random;
 #[path = "support/zipf.rs"]
 mod zipf;
 

@@ -6,6 +6,8 @@
 //! does half of them. Then the store at its limit, where a put evicts, and looking up 16 keys at once, where
 //! what is needed is loaded ahead.
 
+#[path = "support/random.rs"]
+mod random;
 #[path = "support/zipf.rs"]
 mod zipf;
 
@@ -57,7 +59,8 @@ impl Map for Store {
     }
 }
 
-type Boxed = DashMap<Box<[u8]>, Box<[u8]>>;
+type OwnedKey = Box<[u8]>;
+type Boxed = DashMap<OwnedKey, Box<[u8]>>;
 
 impl Map for Boxed {
     fn get(&self, key: &Key) -> Option<u32> {
@@ -69,7 +72,7 @@ impl Map for Boxed {
     }
 }
 
-type Moka = moka::sync::Cache<Box<[u8]>, Arc<[u8]>>;
+type Moka = moka::sync::Cache<OwnedKey, Arc<[u8]>>;
 
 impl Map for Moka {
     fn get(&self, key: &Key) -> Option<u32> {
@@ -86,7 +89,7 @@ fn store(limit: usize) -> Store {
 }
 
 fn moka_of(bytes: u64) -> Moka {
-    let weigh = |key: &Box<[u8]>, value: &Arc<[u8]>| (key.len() + value.len()) as u32;
+    let weigh = |key: &OwnedKey, value: &Arc<[u8]>| (key.len() + value.len()) as u32;
     Moka::builder().max_capacity(bytes).weigher(weigh).build()
 }
 
@@ -143,7 +146,7 @@ fn contestants(c: &mut Criterion) {
 fn at_once(c: &mut Criterion) {
     let store = store(0);
     fill(&store);
-    let mut random = zipf::Random(2);
+    let mut random = random::Random(2);
     let mut draw = || -> Vec<Key> { (0..16).map(|_| key((random.next() % ITEMS) as u32)).collect() };
     let mut group = c.benchmark_group("store_16_keys");
     group.throughput(Throughput::Elements(16));
