@@ -1,6 +1,6 @@
 //! How much memory does an item take beyond its key and value?
 //!
-//! Overhead = (growth of the resident set) / items − key − value, over a million items (300,000 of 1 KiB), beside
+//! Overhead = (growth of the resident set) / items − key − value, over a million items, beside
 //! `DashMap` and `moka`. Each figure comes from a process of its own, with the daemon's allocator, so that nobody
 //! profits from what another left behind. `moka` takes its TTL by an expiry policy; `DashMap` has none.
 
@@ -28,6 +28,7 @@ const ROWS: [(usize, usize, bool); 7] = [
 const MAPS: [&str; 3] = ["magpie", "dashmap", "moka"];
 type Key = Box<[u8]>;
 
+const ITEMS: usize = 1_000_000;
 const NOW: Millis = Millis(1_790_000_000_000);
 const TTL: Duration = Duration::from_secs(3600);
 
@@ -36,10 +37,6 @@ fn resident() -> usize {
     let pages =
         text.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("statm has pages");
     pages * 4096
-}
-
-fn items(value: usize) -> usize {
-    if value < 1000 { 1_000_000 } else { 300_000 }
 }
 
 fn key(n: usize, len: usize) -> Vec<u8> {
@@ -56,7 +53,7 @@ impl<K, V> moka::Expiry<K, V> for SameTtl {
 
 /// Fills one map and tells the growth per item.
 fn measure(map: &str, key_len: usize, value_len: usize, ttl: bool) -> f64 {
-    let (items, value) = (items(value_len), vec![b'x'; value_len]);
+    let value = vec![b'x'; value_len];
     // What the first use of threads, locks and the like costs is not an item's.
     let warm = DashMap::<Key, Box<[u8]>>::new();
     warm.insert(Box::default(), Box::default());
@@ -66,31 +63,31 @@ fn measure(map: &str, key_len: usize, value_len: usize, ttl: bool) -> f64 {
             let store = Store::new(StoreOptions::default());
             let deadline = Deadline(NOW.saturating_add(TTL.as_millis() as u64));
             let expiry = if ttl { Expiry::At(deadline) } else { Expiry::Never };
-            for n in 0..items {
+            for n in 0..ITEMS {
                 let key = key(n, key_len);
                 store.db(0, NOW).entry(&key).put(&value, Put::new(0, expiry, Event::Set)).expect("no limit");
             }
-            report(before, items, black_box(store))
+            report(before, black_box(store))
         }
         "dashmap" => {
             let map = DashMap::<Key, Box<[u8]>>::new();
-            (0..items).for_each(|n| drop(map.insert(key(n, key_len).into(), value[..].into())));
-            report(before, items, black_box(map))
+            (0..ITEMS).for_each(|n| drop(map.insert(key(n, key_len).into(), value[..].into())));
+            report(before, black_box(map))
         }
         _ => {
             let weigh = |key: &Key, value: &Arc<[u8]>| (key.len() + value.len()) as u32;
             let builder = moka::sync::Cache::builder().max_capacity(u64::MAX).weigher(weigh);
             let cache = if ttl { builder.expire_after(SameTtl).build() } else { builder.build() };
-            (0..items).for_each(|n| cache.insert(key(n, key_len).into(), value[..].into()));
+            (0..ITEMS).for_each(|n| cache.insert(key(n, key_len).into(), value[..].into()));
             cache.run_pending_tasks();
-            report(before, items, black_box(cache))
+            report(before, black_box(cache))
         }
     }
 }
 
 /// The map is dropped after it was measured.
-fn report<M>(before: usize, items: usize, _map: M) -> f64 {
-    (resident() - before) as f64 / items as f64
+fn report<M>(before: usize, _map: M) -> f64 {
+    (resident() - before) as f64 / ITEMS as f64
 }
 
 fn in_a_child(map: &str, (key, value, ttl): (usize, usize, bool)) -> f64 {

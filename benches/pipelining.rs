@@ -3,6 +3,7 @@
 //! Starts the release binary with one worker, and `redis-server` and `memcached` (one thread) where they are
 //! installed; fills each with 100,000 items of 20 + 100 bytes, then sends nine gets to a set of keys by Zipf's
 //! law through one raw socket. Rounds alternate between the servers, so that a slow moment of the machine hits all;
+//! the servers run on the first processor and the client on the second, where `taskset` is installed;
 //! shown are the medians of requests a second and of the server's processor time a request
 //! (`/proc/PID/stat`, in ticks of 10 ms: rounds are long enough for that). Not a criterion bench, since the
 //! figure of interest is another process's.
@@ -52,40 +53,34 @@ fn quietly(command: &mut Command) -> std::io::Result<Child> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()
 }
 
+/// Keeps a process (all threads that it has or will have) on one processor.
+fn pin(id: u32, processor: u32) {
+    let mut command = Command::new("taskset");
+    command.args(["-acp", &processor.to_string(), &id.to_string()]);
+    match quietly(&mut command).and_then(|mut child| child.wait()) {
+        Ok(status) if status.success() => {}
+        _ => {
+            println!("process {id} is not pinned to processor {processor}: no taskset, or no such processor")
+        }
+    }
+}
+
 impl Server {
     fn start(name: &'static str, wire: Wire) -> Option<Server> {
         let (port, spare) = (free_port().to_string(), free_port().to_string());
-        let mut command = match (name, wire) {
-            ("magpie", _) => {
-                let mut command = Command::new(env!("CARGO_BIN_EXE_magpie"));
-                let (resp, memcached) = if wire == Wire::Resp { (&port, &spare) } else { (&spare, &port) };
-                command.args(["--port", resp, "--memcached-port", memcached, "--threads", "1"]);
-                command
+        let (program, args) = match (name, wire) {
+            ("magpie", Wire::Resp) => {
+                (env!("CARGO_BIN_EXE_magpie"), format!("--port {port} --memcached-port {spare} --threads 1"))
             }
-            ("redis", _) => {
-                let mut command = Command::new("redis-server");
-                command.args(["--port", &port, "--save", "", "--appendonly", "no"]);
-                command
+            ("magpie", Wire::Memcached) => {
+                (env!("CARGO_BIN_EXE_magpie"), format!("--port {spare} --memcached-port {port} --threads 1"))
             }
-            _ => {
-                let mut command = Command::new("memcached");
-                command.args([
-                    "-p",
-                    &port,
-                    "-U",
-                    "0",
-                    "-l",
-                    "127.0.0.1",
-                    "-t",
-                    "1",
-                    "-m",
-                    "256",
-                    "-u",
-                    "nobody",
-                ]);
-                command
-            }
+            ("redis", _) => ("redis-server", format!("--port {port} --save  --appendonly no")),
+            _ => ("memcached", format!("-p {port} -U 0 -l 127.0.0.1 -t 1 -m 256 -u nobody")),
         };
+        let mut command = Command::new(program);
+        // By single blanks: redis' `--save` wants an empty word.
+        command.args(args.split(' '));
         let child = match quietly(&mut command) {
             Ok(child) => child,
             Err(error) => {
@@ -93,6 +88,7 @@ impl Server {
                 return None;
             }
         };
+        pin(child.id(), 0);
         Some(Server { name, wire, port: port.parse().expect("it was a number"), child })
     }
 
@@ -189,6 +185,7 @@ fn main() {
         ("memcached", Wire::Memcached),
     ];
     let servers: Vec<Server> = wanted.iter().filter_map(|&(name, wire)| Server::start(name, wire)).collect();
+    pin(std::process::id(), 1);
     let mut buffer = vec![0; 64 << 10];
     for server in &servers {
         let mut stream = server.connect();
