@@ -26,10 +26,10 @@
 //! # Calls go downward only
 //!
 //! ```text
-//! main --> server --+--> memcached -----------------+
-//!                    |                              +--> store --> clock
-//!                    +--> commands -----------------+
-//!                            +--> resp, glob
+//! main --> server --+--> memcached --------------+
+//!                   |                            +--> store --> clock
+//!                   +--> commands --+------------+
+//!                                   +--> resp, glob
 //!
 //! memcached, commands --> daemon --> config, clients, observe, store
 //! server, memcached, resp --> wire
