@@ -660,3 +660,43 @@ fn subsequences_are_those_that_redis_finds() {
         }
     }
 }
+
+#[test]
+fn the_table_tells_of_commands_what_redis_tells() {
+    let Some(real) = RealRedis::start("table", &[]) else { return };
+    let daemon = daemon(&[]);
+    let mut pair = Pair::connect(&daemon, &real);
+    let mut failed = false;
+    for name in NAMES.split_whitespace() {
+        let command = [&b"COMMAND"[..], b"INFO", name.as_bytes()];
+        let (ours, theirs) = (pair.ours.call(&command), pair.theirs.call(&command));
+        let (ours, theirs) = (deep(Parsed::whole(&ours)), deep(Parsed::whole(&theirs)));
+        if ours != theirs {
+            failed = true;
+            eprintln!("{name}\n   ours:   {ours:?}\n   theirs: {theirs:?}");
+        }
+    }
+    assert!(!failed);
+}
+
+/// In any order all the way down: flags are a set. The notes that two key specifications have are left out.
+fn deep(parsed: Parsed) -> Parsed {
+    let is_note = |item: &Parsed| match item {
+        Parsed::Leaf(bytes) => {
+            bytes.ends_with(b"\r\nnotes\r\n") || bytes.windows(7).any(|part| part == b"RW and ")
+        }
+        Parsed::Many(..) => false,
+    };
+    match parsed {
+        Parsed::Many(kind, items) => {
+            let items = items.into_iter().filter(|item| !is_note(item)).map(deep).collect();
+            Parsed::Many(kind, items).sorted()
+        }
+        leaf => leaf,
+    }
+}
+
+const NAMES: &str = "append copy dbsize decr decrby del discard exec exists expire expireat expiretime flushall \
+    flushdb get getdel getex getrange getset incr incrby incrbyfloat keys lcs mget move mset msetnx multi object \
+    persist pexpire pexpireat pexpiretime psetex pttl randomkey rename renamenx scan set setex setnx setrange \
+    strlen substr swapdb touch ttl type unlink unwatch watch";

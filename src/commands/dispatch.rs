@@ -25,6 +25,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     let found = resolve(argv);
     if found.is_err() && is_browser(argv) {
         tracing::warn!(client = ctx.client.id, "a browser was made to talk to the Redis port; hung up");
+        ctx.reply.out().clear();
         return Ran::Close;
     }
     if let Ok(command) = found

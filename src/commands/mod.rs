@@ -190,7 +190,7 @@ impl Session {
                     }
                 }
                 Err(error) => {
-                    ctx.reply.error(&error.to_string());
+                    ctx.reply.error(error.to_string());
                     break Next::Close;
                 }
             }

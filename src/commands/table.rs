@@ -399,3 +399,18 @@ pub fn wrong_subcommand(argv: Argv<'_>) -> CommandError {
         text(0).to_ascii_uppercase()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cut within a replacement character once ended the worker (found by `fuzz/`, target `resp`).
+    #[test]
+    fn an_unknown_command_may_hold_any_bytes() {
+        for len in 0..200 {
+            let bytes = vec![0x87; len];
+            let error = unknown_command(Argv::new(&bytes, &[(0, len as u32), (0, len as u32)])).to_string();
+            assert!(error.starts_with("ERR unknown command '"), "{error}");
+        }
+    }
+}

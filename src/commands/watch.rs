@@ -51,8 +51,10 @@ fn timed(
     mut elapsed: Duration,
     result: &CommandResult,
 ) {
-    // What the client had to wait for is part of it, though we did other work meanwhile.
-    if let Ok(Outcome::Sleep(until)) = result {
+    // DEBUG SLEEP would have kept a Redis busy; a command that blocks (WAIT) counts without its waiting.
+    if let Ok(Outcome::Sleep(until)) = result
+        && !ctx.client.blocked.load(Relaxed)
+    {
         elapsed += Duration::from_millis(until.since(ctx.now));
     }
     let config = &ctx.daemon.config;

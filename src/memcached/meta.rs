@@ -215,11 +215,11 @@ fn echo_all(out: &mut Out, meta: &Meta<'_>) {
 /// `InvalidSetMode`
 pub(super) fn set_mode(meta: &Meta<'_>) -> Result<Mode, Refusal> {
     let mode = match meta.mode {
-        b"" | b"S" | b"s" => Mode::Set,
-        b"E" | b"e" => Mode::Add,
-        b"A" | b"a" => Mode::Append,
-        b"P" | b"p" => Mode::Prepend,
-        b"R" | b"r" => Mode::Replace,
+        b"" | b"S" => Mode::Set,
+        b"E" => Mode::Add,
+        b"A" => Mode::Append,
+        b"P" => Mode::Prepend,
+        b"R" => Mode::Replace,
         _ => return Err(Refusal::InvalidSetMode),
     };
     match mode {
@@ -349,8 +349,6 @@ fn direction(meta: &Meta<'_>) -> Result<Direction, Refusal> {
     match meta.mode {
         b"" | b"I" | b"+" => Ok(Direction::Up),
         b"D" | b"-" => Ok(Direction::Down),
-        name if name.eq_ignore_ascii_case(b"incr") => Ok(Direction::Up),
-        name if name.eq_ignore_ascii_case(b"decr") => Ok(Direction::Down),
         _ => Err(Refusal::InvalidArithmeticMode),
     }
 }

@@ -96,20 +96,9 @@ impl CommandCounters {
             for count in [&cell.calls, &cell.rejected, &cell.failed, &cell.timed, &cell.nanos] {
                 count.store(0, Relaxed);
             }
-            self.reset_histogram_of(cell);
-        }
-    }
-
-    /// `LATENCY RESET` leaves the counts and forgets the distribution.
-    pub fn reset_histogram(&self, number: usize) {
-        if let Some(cell) = self.0.get(number) {
-            self.reset_histogram_of(cell);
-        }
-    }
-
-    fn reset_histogram_of(&self, cell: &Cell) {
-        for bucket in cell.histogram.get().iter().flat_map(|histogram| histogram.iter()) {
-            bucket.store(0, Relaxed);
+            for bucket in cell.histogram.get().iter().flat_map(|histogram| histogram.iter()) {
+                bucket.store(0, Relaxed);
+            }
         }
     }
 }

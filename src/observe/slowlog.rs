@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn long_commands_are_cut_short_in_redis_words() {
-        let long = vec![b'x'; 130];
+        let long = [b'x'; 130];
         let args = vec![&long[..]; 40];
         let short = shortened(args.into_iter());
         assert_eq!(short.len(), 32);

@@ -26,14 +26,46 @@ fn store(limit: usize, shards: usize, policy: PolicyKind) -> Store {
 
 #[derive(Clone, Debug)]
 enum Step {
-    Put { db: u32, key: Vec<u8>, value: Vec<u8>, flags: u32, expiry: Expiry },
-    Delete { db: u32, key: Vec<u8> },
-    Deadline { db: u32, key: Vec<u8>, deadline: Option<Deadline> },
-    Unique { db: u32, key: Vec<u8> },
-    Rename { from: Vec<u8>, to: Vec<u8> },
-    Flush { db: u32 },
+    Put {
+        db: u32,
+        key: Vec<u8>,
+        value: Vec<u8>,
+        flags: u32,
+        expiry: Expiry,
+    },
+    /// Writes a byte, which may lie beyond the end.
+    Edit {
+        db: u32,
+        key: Vec<u8>,
+        at: usize,
+        byte: u8,
+    },
+    Delete {
+        db: u32,
+        key: Vec<u8>,
+    },
+    Deadline {
+        db: u32,
+        key: Vec<u8>,
+        deadline: Option<Deadline>,
+    },
+    Unique {
+        db: u32,
+        key: Vec<u8>,
+    },
+    Rename {
+        from: Vec<u8>,
+        to: Vec<u8>,
+    },
+    Flush {
+        db: u32,
+    },
+    FlushAll,
     Swap,
-    Sleep { ms: u64, maintain: bool },
+    Sleep {
+        ms: u64,
+        maintain: bool,
+    },
 }
 
 fn key() -> impl Strategy<Value = Vec<u8>> {
@@ -62,12 +94,15 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => (0u32..2, key(), value(), flags, expiry)
             .prop_map(|(db, key, value, flags, expiry)| Step::Put { db, key, value, flags, expiry }),
+        6 => (0u32..2, key(), prop_oneof![0usize..100, 4500usize..6000], any::<u8>())
+            .prop_map(|(db, key, at, byte)| Step::Edit { db, key, at, byte }),
         4 => (0u32..2, key()).prop_map(|(db, key)| Step::Delete { db, key }),
         4 => (0u32..2, key(), prop::option::of(deadline()))
             .prop_map(|(db, key, deadline)| Step::Deadline { db, key, deadline }),
         2 => (0u32..2, key()).prop_map(|(db, key)| Step::Unique { db, key }),
         2 => (key(), key()).prop_map(|(from, to)| Step::Rename { from, to }),
         1 => (0u32..2).prop_map(|db| Step::Flush { db }),
+        1 => Just(Step::FlushAll),
         1 => Just(Step::Swap),
         3 => (0u64..8000, any::<bool>()).prop_map(|(ms, maintain)| Step::Sleep { ms, maintain }),
     ]
@@ -98,6 +133,20 @@ fn apply(store: &Store, model: &mut Model, now: &mut Millis, step: Step) {
                 Expiry::At(deadline) => Some(deadline),
             };
             model[db as usize].insert(key, Known { value, flags, deadline, unique: None });
+        }
+        Step::Edit { db, key, at, byte } => {
+            let mut db_handle = store.db(db, *now);
+            let len = db_handle.entry(&key).edit(at + 1, Event::SetRange, |bytes| bytes[at] = byte);
+            let known = model[db as usize].entry(key).or_insert(Known {
+                value: Vec::new(),
+                flags: 0,
+                deadline: None,
+                unique: None,
+            });
+            known.value.resize(known.value.len().max(at + 1), 0);
+            known.value[at] = byte;
+            known.unique = None;
+            assert_eq!(len, Ok(known.value.len()));
         }
         Step::Delete { db, key } => {
             let deleted = store.db(db, *now).entry(&key).delete(Event::Del);
@@ -133,6 +182,10 @@ fn apply(store: &Store, model: &mut Model, now: &mut Millis, step: Step) {
         Step::Flush { db } => {
             store.db(db, *now).flush();
             model[db as usize].clear();
+        }
+        Step::FlushAll => {
+            store.db(0, *now).flush_all();
+            *model = Model::default();
         }
         Step::Swap => {
             store.db(0, *now).swap(0, 1);
@@ -226,6 +279,73 @@ proptest! {
         if policy == PolicyKind::NoEviction { prop_assert_eq!(found.len(), model.len()); }
         store.validate();
     }
+}
+
+fn append(store: &Store, key: &[u8], piece: &[u8]) -> Result<usize, StoreError> {
+    let mut db = store.db(0, START);
+    let mut entry = db.entry(key);
+    let old = entry.item().and_then(|item| item.string()).map_or(0, <[u8]>::len);
+    entry.edit(old + piece.len(), Event::Append, |bytes| bytes[old..].copy_from_slice(piece))
+}
+
+fn shared(store: &Store, key: &[u8]) -> bytes::Bytes {
+    match store.db(0, START).entry(key).item().map(|item| item.value()) {
+        Some(Value::Shared(bytes)) => bytes.clone(),
+        _ => panic!("a large string is shared"),
+    }
+}
+
+#[test]
+fn a_large_string_grows_where_it_lies() {
+    let store = store(0, 1, PolicyKind::default());
+    put(&store, b"k", &vec![b'x'; 100_000], START);
+    append(&store, b"k", b"first").expect("there is no limit");
+    let (place, used) = (shared(&store, b"k").as_ptr(), store.used());
+    for _ in 0..10_000 {
+        append(&store, b"k", b"more").expect("there is no limit");
+    }
+    assert_eq!(shared(&store, b"k").as_ptr(), place, "its buffer was twice as long");
+    assert_eq!(store.used(), used, "and was paid for");
+    assert_eq!(append(&store, b"k", b""), Ok(140_005));
+    store.validate();
+}
+
+#[test]
+fn who_reads_a_large_string_keeps_what_he_reads() {
+    let store = store(0, 1, PolicyKind::default());
+    put(&store, b"k", &vec![b'x'; 100_000], START);
+    append(&store, b"k", b"first").expect("there is no limit");
+    let reader = shared(&store, b"k");
+    append(&store, b"k", b"second").expect("there is no limit");
+    assert!(reader.ends_with(b"xfirst"));
+    assert!(shared(&store, b"k").ends_with(b"xfirstsecond"));
+    store.validate();
+}
+
+#[test]
+fn a_string_that_may_not_grow_stays_as_it_was() {
+    let store = store(1 << 20, 1, PolicyKind::NoEviction);
+    put(&store, b"k", &vec![b'x'; 100_000], START);
+    assert_eq!(append(&store, b"k", &vec![b'y'; 1 << 20]), Err(StoreError::OutOfMemory));
+    assert_eq!(shared(&store, b"k"), vec![b'x'; 100_000]);
+    store.validate();
+}
+
+#[test]
+fn watching_follows_the_logical_database() {
+    let store = store(0, 1, PolicyKind::default());
+    put(&store, b"k", b"v", START);
+    let mut db = store.db(0, START);
+    let there = db.entry(b"k").watch();
+    let absent = db.entry(b"absent").watch();
+    db.swap(0, 1);
+    assert_ne!(db.entry(b"k").watched_version(), Some(there), "it is in the other database");
+    assert_eq!(db.entry(b"absent").watched_version(), Some(absent), "it is in neither");
+    db.entry(b"absent").put(b"v", Put::new(0, Expiry::Never, Event::Set)).expect("there is no limit");
+    assert_ne!(db.entry(b"absent").watched_version(), Some(absent));
+    db.entry(b"k").unwatch();
+    db.entry(b"absent").unwatch();
+    assert_eq!(db.entry(b"absent").watched_version(), None);
 }
 
 fn put(store: &Store, key: &[u8], value: &[u8], now: Millis) {

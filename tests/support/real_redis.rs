@@ -92,7 +92,7 @@ impl RealClient {
 }
 
 /// A reply taken apart as far as comparing needs it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Parsed {
     /// A whole reply that holds no others, as it came.
     Leaf(Vec<u8>),
@@ -154,6 +154,15 @@ impl Parsed {
                 std::str::from_utf8(text).ok()?.parse().ok()
             }
             Parsed::Many(..) => None,
+        }
+    }
+}
+
+impl std::fmt::Debug for Parsed {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Parsed::Leaf(bytes) => write!(out, "{}", bytes.escape_ascii()),
+            Parsed::Many(_, items) => out.debug_list().entries(items).finish(),
         }
     }
 }

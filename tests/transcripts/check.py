@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""Plays transcripts against a real memcached, to prove that they are right.
+"""Plays transcripts against a real memcached or redis-server, to prove that they are right.
 
-    check.py [FILE...]                    default: memcached/*.txt beside this script
+    check.py [FILE...]                    default: memcached/*.txt and resp/*.txt beside this script
     check.py --magpie PROGRAM [FILE...]   the same over sockets against magpie
+
+What lies below a folder named `resp` is for Redis.
 """
 
 import pathlib
@@ -13,7 +15,7 @@ import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).parent
+HERE = pathlib.Path(__file__).resolve().parent
 
 
 def unescape(text):
@@ -57,7 +59,8 @@ def free_port():
 class Server:
     process = None
 
-    def wait(self):
+    def start(self, command):
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(200):
             try:
                 self.connect().close()
@@ -73,13 +76,20 @@ class Server:
 
 
 class Magpie(Server):
-    def __init__(self, program, settings):
+    def __init__(self, program, settings, is_resp):
         self.port = free_port()
-        command = [program, "--port", "0", "--memcached-port", str(self.port)]
+        mine, other = ("--port", "--memcached-port") if is_resp else ("--memcached-port", "--port")
+        command = [program, other, "0", mine, str(self.port)]
         for name, value in settings.items():
             command += [f"--{name}", value]
-        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        self.wait()
+        self.start(command)
+
+
+class Redis(Server):
+    def __init__(self, settings):
+        self.port = free_port()
+        options = [word for name, value in settings.items() for word in (f"--{name}", value)]
+        self.start(["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no", *options])
 
 
 class Memcached(Server):
@@ -100,9 +110,7 @@ class Memcached(Server):
                 options += ["-A"]
             else:
                 raise SystemExit(f"no option of memcached's for {name}")
-        command = ["memcached", "-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-p", str(self.port), *options]
-        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        self.wait()
+        self.start(["memcached", "-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-p", str(self.port), *options])
 
 
 def receive(connection, count, patience):
@@ -147,7 +155,11 @@ def expect(connection, pending, expected, captures):
 
 def play(path, magpie):
     settings, steps = parse(path)
-    server = Magpie(magpie, settings) if magpie else Memcached(settings)
+    is_resp = "resp" in path.parts
+    if magpie:
+        server = Magpie(magpie, settings, is_resp)
+    else:
+        server = Redis(settings) if is_resp else Memcached(settings)
     connection, pending, captures = server.connect(), b"", {}
     try:
         for i, (number, mark, what) in enumerate(steps):
@@ -193,9 +205,10 @@ def main():
     magpie = None
     if names[:1] == ["--magpie"]:
         magpie, names = names[1], names[2:]
-    paths = [pathlib.Path(name) for name in names] or sorted((HERE / "memcached").glob("*.txt"))
+    paths = [pathlib.Path(name).resolve() for name in names]
+    paths = paths or sorted([*(HERE / "memcached").glob("*.txt"), *(HERE / "resp").glob("*.txt")])
     failed = [path for path in paths if not play(path, magpie)]
-    print(f"{len(paths) - len(failed)} of {len(paths)} transcripts agree with {magpie or 'memcached'}")
+    print(f"{len(paths) - len(failed)} of {len(paths)} transcripts agree with {magpie or 'the real servers'}")
     return bool(failed)
 
 

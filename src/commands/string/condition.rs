@@ -1,8 +1,7 @@
-//! Conditions on the value that is there: NX, XX and Redis 8.4's IFEQ and IFNE; DELEX and DELIFEQ.
-//!
-//! Differs: IFDEQ and IFDNE, which compare XXH3 digests, and DIGEST are missing; they are syntax errors.
+//! Conditions on the value that is there: NX, XX and Redis 8.4's IFEQ, IFNE, IFDEQ and IFDNE; DELEX, DELIFEQ
+//! and DIGEST.
 
-use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
+use super::{Args, CommandError, CommandResult, Ctx, Done, lookup, xxh3};
 use crate::commands::pick;
 use crate::store::{Event, Item};
 
@@ -15,6 +14,9 @@ pub(super) enum Condition<'a> {
     Equals(&'a [u8]),
     /// The value is another string, or there is none.
     Differs(&'a [u8]),
+    /// The same for the value's digest, in hexadecimal digits.
+    DigestEquals(&'a [u8]),
+    DigestDiffers(&'a [u8]),
 }
 
 impl<'a> Condition<'a> {
@@ -27,15 +29,25 @@ impl<'a> Condition<'a> {
             Condition::Absent
         } else if args.accept("XX") {
             Condition::Present
-        } else if args.accept("IFEQ") {
-            Condition::Equals(args.bytes()?)
-        } else if args.accept("IFNE") {
-            Condition::Differs(args.bytes()?)
+        } else if let Some(comparison) = args.peek().and_then(Condition::comparison) {
+            args.bytes()?;
+            comparison(args.bytes()?)
         } else {
             return Ok(false);
         };
         pick(slot, condition)?;
         Ok(true)
+    }
+
+    /// A condition that compares, by its word.
+    fn comparison(word: &[u8]) -> Option<fn(&'a [u8]) -> Condition<'a>> {
+        Some(match word.to_ascii_uppercase().as_slice() {
+            b"IFEQ" => Condition::Equals,
+            b"IFNE" => Condition::Differs,
+            b"IFDEQ" => Condition::DigestEquals,
+            b"IFDNE" => Condition::DigestDiffers,
+            _ => return None,
+        })
     }
 
     /// # Errors
@@ -44,15 +56,38 @@ impl<'a> Condition<'a> {
         Ok(match (self, item) {
             (Condition::Absent, item) => item.is_none(),
             (Condition::Present, item) => item.is_some(),
-            (Condition::Equals(_), None) => false,
-            (Condition::Differs(_), None) => true,
+            (Condition::Equals(_) | Condition::DigestEquals(_), None) => false,
+            (Condition::Differs(_) | Condition::DigestDiffers(_), None) => true,
             (Condition::Equals(other), Some(item)) => lookup::string(item)? == other,
             (Condition::Differs(other), Some(item)) => lookup::string(item)? != other,
+            (Condition::DigestEquals(digest), Some(item)) => has_digest(lookup::string(item)?, digest)?,
+            (Condition::DigestDiffers(digest), Some(item)) => !has_digest(lookup::string(item)?, digest)?,
         })
     }
 }
 
-/// `DELEX key [IFEQ value|IFNE value]`
+fn digest_of(text: &[u8]) -> String {
+    format!("{:016x}", xxh3::hash(text))
+}
+
+fn has_digest(text: &[u8], digest: &[u8]) -> Result<bool, CommandError> {
+    if digest.len() != 16 {
+        return Err(CommandError::other("ERR must be exactly 16 hexadecimal characters"));
+    }
+    Ok(digest_of(text).as_bytes().eq_ignore_ascii_case(digest))
+}
+
+/// `DIGEST key`
+pub(super) fn digest(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    let mut entry = ctx.db.entry(args.key()?);
+    match lookup::read(ctx.counters, &mut entry) {
+        Some(item) => ctx.reply.bulk(digest_of(lookup::string(&item)?).as_bytes()),
+        None => ctx.reply.nil(),
+    }
+    Ok(Done)
+}
+
+/// `DELEX key [IFEQ value|IFNE value|IFDEQ digest|IFDNE digest]`
 pub(super) fn delex(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let key = args.key()?;
     if !matches!(args.len(), 0 | 2) {
@@ -69,16 +104,10 @@ pub(super) fn delex(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
                 ));
             }
             let (word, value) = (args.bytes()?, args.bytes()?);
-            let condition = match () {
-                () if word.eq_ignore_ascii_case(b"IFEQ") => Condition::Equals(value),
-                () if word.eq_ignore_ascii_case(b"IFNE") => Condition::Differs(value),
-                () => {
-                    return Err(CommandError::other(
-                        "ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE",
-                    ));
-                }
-            };
-            condition.holds(Some(&item))?
+            let comparison = Condition::comparison(word).ok_or_else(|| {
+                CommandError::other("ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE")
+            })?;
+            comparison(value).holds(Some(&item))?
         }
     };
     ctx.reply.int(u8::from(deletes && entry.delete(Event::Del)));

@@ -9,6 +9,7 @@ mod get;
 mod lcs;
 mod long_double;
 mod set;
+mod xxh3;
 
 use super::table::{Arity, Begin, CommandSpec, Find, Flag, KeySpec, KeyUse};
 use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
@@ -77,6 +78,17 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         since: "9.0.0",
         summary: "Delete key if value matches string.",
         run: condition::delifeq,
+        ..STRING
+    },
+    CommandSpec {
+        name: "digest",
+        arity: Arity::Exactly(2),
+        flags: READ_FAST,
+        keys: &[KeySpec::one(1, KeyUse::Read)],
+        since: "8.4.0",
+        complexity: "O(N) where N is the length of the string value.",
+        summary: "Returns the XXH3 hash of a string value.",
+        run: condition::digest,
         ..STRING
     },
     CommandSpec {

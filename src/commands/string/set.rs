@@ -53,7 +53,7 @@ fn store(entry: &mut Entry<'_>, value: &[u8], expiry: Expiry, now: Millis) -> Re
     Ok(())
 }
 
-/// `SET key value [NX|XX|IFEQ value|IFNE value] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL]`
+/// `SET key value [NX|XX|IFEQ v|IFNE v|IFDEQ d|IFDNE d] [GET] [EX s|PX ms|EXAT s|PXAT ms|KEEPTTL]`
 pub(super) fn set(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let (key, value) = (args.key()?, args.bytes()?);
     let options = Options::parse(args)?;
@@ -188,7 +188,7 @@ pub(super) fn msetex(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         None => true,
         Some(Condition::Absent) => count_present(ctx, pairs)? == 0,
         Some(Condition::Present) => count_present(ctx, pairs)? == keys,
-        Some(Condition::Equals(_) | Condition::Differs(_)) => return Err(CommandError::Syntax),
+        Some(_) => return Err(CommandError::Syntax),
     };
     if stores {
         store_pairs(ctx, &mut pairs, expiry)?;
