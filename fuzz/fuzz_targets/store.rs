@@ -258,12 +258,13 @@ impl Run {
             assert!(self.limited || seen == model.len());
             assert!(self.store.count_of(number as u32).items >= seen as u64);
         }
-        self.now = Millis(1 << 63);
+        // Thirty years later only what is never due is left.
+        self.now = self.now.saturating_add(1_000_000_000_000);
         self.expire();
         self.store.maintain(0, 1, self.now, true);
         let left: usize = self.model.iter().map(BTreeMap::len).sum();
-        assert!(self.store.stats().items() <= left as u64);
-        assert_eq!(self.store.stats().volatile(), 0);
+        let items = self.store.stats().items();
+        assert!(items == left as u64 || self.limited && items < left as u64, "{items} of {left}");
         (0..2).for_each(|db| self.store.db(db, self.now).flush());
         self.store.maintain(0, 1, self.now, true);
         assert_eq!((self.store.stats().items(), self.store.stats().live), (0, 0));

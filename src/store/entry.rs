@@ -382,11 +382,13 @@ impl<'d> Entry<'d> {
         if self.shard.make_room(queue, len, heap, self.now, shared)? && self.found.is_some() {
             self.found = self.shard.look_up(self.hash, self.db, self.key, self.now);
         }
+        // Making room may have moved the old record on.
+        let queue = self.found.map_or(queue, |found| self.shard.log.queue_of(found.handle));
         let index;
         let payload = match payload {
             Payload::Inline(value) => value,
             Payload::Heap(item) => {
-                index = self.shard.add_to_heap(item);
+                index = self.shard.add_to_heap(item, queue);
                 &index[..]
             }
         };
@@ -402,7 +404,7 @@ impl<'d> Entry<'d> {
                 self.shard.repoint(self.hash, new);
                 self.found = Some(new);
                 if let Some(index) = old_heap {
-                    self.shard.drop_heap(index);
+                    self.shard.drop_heap(index, queue);
                 }
                 self.shard.reschedule(self.hash, self.db, deadline, fields.deadline, self.now);
             }

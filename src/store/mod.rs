@@ -112,7 +112,7 @@ impl StoreStats {
 
 /// A small store needs few shards, or each would hold too little for its eviction to be any good.
 fn shards_for(limit: usize) -> usize {
-    const SHARE: usize = 1 << 20;
+    const SHARE: usize = 4 << 20;
     match limit {
         0 => 256,
         _ => (limit / SHARE).next_power_of_two().clamp(4, 256),

@@ -107,7 +107,8 @@ pub(super) struct Shard {
     pub stats: ShardStats,
     /// Heap values on their way out; dropped when the lock is gone.
     pub garbage: Vec<Box<HeapItem>>,
-    heap_bytes: usize,
+    /// Bytes of heap values, by the queue that their records are in.
+    heap_bytes: [usize; 2],
     table_bytes: usize,
     /// What the budget was charged last.
     charged: usize,
@@ -127,7 +128,7 @@ impl Shard {
             counts: vec![DbCount::default(); databases],
             stats: ShardStats::default(),
             garbage: Vec::new(),
-            heap_bytes: 0,
+            heap_bytes: [0; 2],
             table_bytes: 0,
             charged: 0,
             last_unique: number,
@@ -303,11 +304,12 @@ impl Shard {
     pub(super) fn remove(&mut self, found: Found, hash: u32) {
         let record = self.log.record(found.handle);
         let (db, volatile, heap) = (record.db(), record.deadline().is_some(), record.heap_index());
+        let queue = self.log.queue_of(found.handle);
         self.table_mut(hash).remove(found.position, hash << SPENT);
         self.log.kill(found.handle);
         if let Some(index) = heap {
             let item = self.heap.remove(index);
-            self.heap_bytes -= item.charged();
+            self.heap_bytes[queue as usize] -= item.charged();
             self.garbage.push(item);
         }
         let count = &mut self.counts[db as usize];
@@ -315,15 +317,16 @@ impl Shard {
         count.volatile -= u64::from(volatile);
     }
 
-    pub(super) fn add_to_heap(&mut self, item: HeapItem) -> [u8; 4] {
-        self.heap_bytes += item.charged();
+    /// `queue`: where the value's record is going to be.
+    pub(super) fn add_to_heap(&mut self, item: HeapItem, queue: Queue) -> [u8; 4] {
+        self.heap_bytes[queue as usize] += item.charged();
         self.heap.insert(Box::new(item)).0.to_le_bytes()
     }
 
     /// Takes a heap value away from a record that lives on without it.
-    pub(super) fn drop_heap(&mut self, index: super::heap::HeapIndex) {
+    pub(super) fn drop_heap(&mut self, index: super::heap::HeapIndex, queue: Queue) {
         let item = self.heap.remove(index);
-        self.heap_bytes -= item.charged();
+        self.heap_bytes[queue as usize] -= item.charged();
         self.garbage.push(item);
     }
 
@@ -344,8 +347,11 @@ impl Shard {
     /// Charges or refunds what the shard has grown or shrunk by since the last call.
     #[inline]
     pub(super) fn settle(&mut self, shared: &Shared) {
-        let bytes =
-            self.log.bytes() + self.heap_bytes + self.table_bytes + self.wheel.bytes() + self.s3fifo.bytes();
+        let bytes = self.log.bytes()
+            + self.heap_bytes()
+            + self.table_bytes
+            + self.wheel.bytes()
+            + self.s3fifo.bytes();
         if bytes > self.charged {
             shared.budget.charge(bytes - self.charged);
         } else if bytes < self.charged {
@@ -482,8 +488,9 @@ impl Shard {
         let fair = limit / shared.shards;
         for _ in 0..EVICT_MOST {
             self.settle(shared);
+            // Even when the record fits now: what eviction moved may have opened the segment where it does.
             wanted = self.log.wanting(queue, len) + heap;
-            if wanted == 0 || (!shared.budget.is_short_of(wanted) && !self.log.is_full()) {
+            if !shared.budget.is_short_of(wanted) && (wanted == 0 || !self.log.is_full()) {
                 return Ok(true);
             }
             // A shard that has less than its share lets the others give.
@@ -528,7 +535,8 @@ impl Shard {
     }
 
     fn evict_by_queue(&mut self, shared: &Shared) -> bool {
-        let (small, main) = (self.log.live(Queue::Small), self.log.live(Queue::Main));
+        let [small, main] =
+            [Queue::Small, Queue::Main].map(|queue| self.log.live(queue) + self.heap_bytes[queue as usize]);
         self.s3fifo.set_limit((small + main) as u64);
         let first = self.s3fifo.which_tail(small as u64, main as u64);
         let other = if first == Queue::Small { Queue::Main } else { Queue::Small };
@@ -545,10 +553,15 @@ impl Shard {
                 let items = self.tables.iter().map(Table::len).sum();
                 self.s3fifo.on_evict(queue, hash.into(), items);
             }
-            Verdict::Move(queue, hits) => {
+            Verdict::Move(to, hits) => {
                 self.stats.promoted += 1;
+                if let Some(index) = self.log.record(handle).heap_index() {
+                    let bytes = self.heap.get(index).charged();
+                    self.heap_bytes[queue as usize] -= bytes;
+                    self.heap_bytes[to as usize] += bytes;
+                }
                 self.log.record_mut(handle).set_hits(hits);
-                let new = self.log.move_to(handle, queue);
+                let new = self.log.move_to(handle, to);
                 self.table_mut(hash).replace(position, new.0);
             }
         }
@@ -726,7 +739,7 @@ impl Shard {
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
-        self.heap_bytes
+        self.heap_bytes.iter().sum()
     }
 
     pub(super) fn scan_hash(&self, handle: Handle, shared: &Shared) -> u32 {
@@ -779,7 +792,7 @@ impl Shard {
         self.garbage.extend(heap.into_items());
         self.wheel.clear();
         self.s3fifo.clear();
-        (self.heap_bytes, self.table_bytes) = (0, 0);
+        (self.heap_bytes, self.table_bytes) = ([0; 2], 0);
         self.counts.fill(DbCount::default());
     }
 
@@ -792,13 +805,13 @@ impl Shard {
             table.validate(|handle| self.hash_of(Handle(handle), shared) << SPENT);
         }
         let mut counts = vec![DbCount::default(); self.counts.len()];
-        let (mut heap_bytes, mut heap_items) = (0, 0);
+        let (mut heap_bytes, mut heap_items) = ([0; 2], 0);
         for &handle in &living {
             let record = self.log.record(Handle(handle));
             counts[record.db() as usize].items += 1;
             counts[record.db() as usize].volatile += u64::from(record.deadline().is_some());
             if let Some(index) = record.heap_index() {
-                heap_bytes += self.heap.get(index).charged();
+                heap_bytes[self.log.queue_of(Handle(handle)) as usize] += self.heap.get(index).charged();
                 heap_items += 1;
             }
             let found = self.find(self.hash_of(Handle(handle), shared), record.db(), self.key_of(record));
