@@ -248,6 +248,14 @@ impl Clients {
         self.by_id.len()
     }
 
+    /// Bytes of unfinished requests and of replies not yet sent, over all clients. `O(clients)`.
+    pub fn buffered(&self) -> usize {
+        let bytes = |client: &Client| {
+            client.query_bytes.load(Ordering::Relaxed) + client.output_bytes.load(Ordering::Relaxed)
+        };
+        self.by_id.iter().map(|client| bytes(&client) as usize).sum()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }

@@ -130,14 +130,26 @@ impl Daemon {
         }
     }
 
-    /// For maintenance: keeps rates and the memory peak up to date. Cheap; call it on every tick.
+    /// For maintenance: keeps rates, the memory peak and the store's knowledge of fragmentation up to date.
+    /// Reads one small file of `/proc`; call it on every tick.
     pub fn sample(&self, now: Millis) {
+        self.measure_excess();
         let totals = || Totals {
             commands: self.count(Counter::Commands),
             bytes_in: self.count(Counter::BytesRead),
             bytes_out: self.count(Counter::BytesWritten),
         };
         self.rates.sample(now, totals, self.store.used());
+    }
+
+    /// The limit is a promise about the process: what it holds beyond the empty daemon, its data and its
+    /// connections is fragmentation, and counts as used. Connections never cost data.
+    fn measure_excess(&self) {
+        /// A connection's task, socket state and entry in the table of clients.
+        const CONNECTION: usize = 6 * 1024;
+        let accounted = self.startup_resident + self.store.used() + self.clients.len() * CONNECTION;
+        let resident = crate::observe::process::resident();
+        self.store.set_excess(resident.saturating_sub(accounted + self.clients.buffered()));
     }
 
     /// `CONFIG RESETSTAT`; the store's events are the caller's to reset, who may hold its locks.
