@@ -5,6 +5,9 @@
 //! the processor's caches and some do not; the handle is compared with one in the hash's place, no item
 //! is touched. A shard has sixteen tables, so one of a million is a store of 16 million items a shard.
 
+#[path = "../src/store/matches.rs"]
+#[allow(unused_imports, reason = "its tests run elsewhere")]
+mod matches;
 #[path = "../src/store/prefetch.rs"]
 mod prefetch;
 #[path = "support/random.rs"]

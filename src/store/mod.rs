@@ -19,6 +19,7 @@ mod expiry;
 mod heap;
 mod item;
 mod log;
+mod matches;
 pub mod memory;
 mod prefetch;
 mod shard;

@@ -6,12 +6,13 @@
 //! (`bucket = hash * buckets >> 32`), which lets a table have any size: it grows by about a sixth at a
 //! time, stays between 70 and 83 % full, and a scan can continue after it grew.
 //!
-//! Why not `hashbrown::HashTable<u32>`: its power-of-two tables cost 5.7 to 11.4 bytes an item where
-//! this one costs 6.4 to 7.6, and it shows no address to prefetch (`benches/index.rs`).
+//! Why not `hashbrown::HashTable<u32>`: its power-of-two tables cost 6.9 to 13.3 bytes an item where
+//! this one costs 6.4 to 7.8, and it shows no address to prefetch (`benches/index.rs`).
 
+use super::matches::matches;
 use super::prefetch::prefetch;
 
-const SLOTS: usize = 12;
+pub(super) const SLOTS: usize = 12;
 /// Low bits of a hash that carry nothing (see `tag_of`).
 pub(super) const SPENT: u32 = 4;
 /// Items a bucket holds on average when the table grows.
@@ -45,16 +46,6 @@ pub(super) struct Table {
 /// The low bits of a table's hash are zero: the shard spent as many on choosing the table.
 fn tag_of(hash: u32) -> u8 {
     ((hash >> SPENT) as u8).max(1)
-}
-
-/// Bit i is set where `tags[i] == tag`. Written so that it compiles to one vector comparison.
-#[inline]
-fn matches(tags: &[u8; SLOTS], tag: u8) -> u32 {
-    let mut found = 0;
-    for (i, &t) in tags.iter().enumerate() {
-        found |= u32::from(t == tag) << i;
-    }
-    found
 }
 
 impl Table {
