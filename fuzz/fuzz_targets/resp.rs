@@ -8,8 +8,11 @@ use magpie_fuzz::{START, client, converse, daemon};
 
 fuzz_target!(|input: &[u8]| {
     let Some((&piece, bytes)) = input.split_first() else { return };
-    let settings: &[&[(&str, &str)]] =
-        &[&[("enable-debug-command", "yes")], &[("requirepass", "secret")], &[("maxmemory-policy", "noeviction")]];
+    let settings: &[&[(&str, &str)]] = &[
+        &[("enable-debug-command", "yes")],
+        &[("requirepass", "secret")],
+        &[("maxmemory-policy", "noeviction")],
+    ];
     for settings in settings {
         let daemon = daemon(settings);
         let client = client(&daemon, Wire::Resp);

@@ -46,7 +46,8 @@ impl Key {
     }
 
     fn bytes(self) -> Vec<u8> {
-        let len = if self.long { 254 + usize::from(self.number % 4) } else { 1 + usize::from(self.number % 20) };
+        let len =
+            if self.long { 254 + usize::from(self.number % 4) } else { 1 + usize::from(self.number % 20) };
         vec![self.number; len]
     }
 }

@@ -2,9 +2,9 @@
 
 use magpie::clients::{Arrival, Client, Wire};
 use magpie::clock::Millis;
-use magpie::config::Config;
+use magpie::config::{Config, Param};
 use magpie::daemon::{Context, Daemon};
-use magpie::store::{Store, StoreOptions};
+use magpie::store::{PolicyKind, Store, StoreOptions};
 use magpie::wire::{Next, Out, Progress};
 use std::sync::Arc;
 
@@ -12,8 +12,10 @@ pub const START: Millis = Millis(1_790_000_000_000);
 
 /// A small daemon with a fixed hash seed: the same input does the same every time.
 pub fn daemon(settings: &[(&str, &str)]) -> Daemon {
-    let mut daemon = Daemon::new(Config::with(settings).expect("valid settings"), 1);
-    daemon.store = Store::new(StoreOptions { limit: 4 << 20, shards: 2, ..StoreOptions::default() });
+    let config = Config::with(&[&[("maxmemory", "4mb")], settings].concat()).expect("valid settings");
+    let policy = PolicyKind::from_name(config.choice(Param::MaxMemoryPolicy)).unwrap_or_default();
+    let mut daemon = Daemon::new(config, 1);
+    daemon.store = Store::new(StoreOptions { limit: 4 << 20, shards: 2, policy, ..StoreOptions::default() });
     daemon
 }
 
