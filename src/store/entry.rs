@@ -292,6 +292,10 @@ impl<'d> Entry<'d> {
         {
             self.renew();
         } else {
+            // Before the buffer is there: zeros cost memory too.
+            if self.shared().budget.can_never_hold(len) {
+                return Err(StoreError::OutOfMemory);
+            }
             let old = self.item().and_then(|item| item.string()).unwrap_or_default();
             let mut value = BytesMut::with_capacity(len + spare_room(len, old.len()));
             value.extend_from_slice(old);

@@ -61,6 +61,12 @@ impl Budget {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }
 
+    /// Is a value of so many bytes too large for the limit, whatever is evicted?
+    pub fn can_never_hold(&self, bytes: usize) -> bool {
+        let limit = self.limit();
+        limit != 0 && bytes > limit / 4 * 3
+    }
+
     /// Would `more` bytes go over the limit? Measured fragmentation counts as used, but can never
     /// take more than half of the limit away, so that a bad measurement does not empty the store.
     pub fn is_short_of(&self, more: usize) -> bool {

@@ -481,11 +481,10 @@ impl Shard {
         if wanted == 0 || (!shared.budget.is_short_of(wanted) && !self.log.is_full()) {
             return Ok(false);
         }
-        let limit = shared.budget.limit();
-        if limit != 0 && heap > limit / 4 * 3 {
+        if shared.budget.can_never_hold(heap) {
             return Err(StoreError::OutOfMemory);
         }
-        let fair = limit / shared.shards;
+        let fair = shared.budget.limit() / shared.shards;
         for _ in 0..EVICT_MOST {
             self.settle(shared);
             // Even when the record fits now: what eviction moved may have opened the segment where it does.
