@@ -4,7 +4,7 @@ use super::change::Event;
 use super::heap::HeapItem;
 use super::item::{self, Fields, INLINE_KEY_MAX, INLINE_MAX, Mark, Record};
 use super::log::Handle;
-use super::shard::{Found, Shard, Shared};
+use super::shard::{Found, Room, Shard, Shared};
 use super::value::{Kind, Object};
 use super::{Guard, Store};
 use crate::clock::{Deadline, Millis};
@@ -383,9 +383,12 @@ impl<'d> Entry<'d> {
             Some(found) => self.shard.log.queue_of(found.handle),
             None => self.shard.admit(self.hash, len + heap),
         };
-        if self.shard.make_room(queue, len, heap, self.now, shared)? && self.found.is_some() {
+        let room = self.shard.make_room(queue, len, heap, self.now, shared);
+        // Refused or not: whatever was moved or evicted meanwhile, what was found before is void.
+        if room != Ok(Room::There) && self.found.is_some() {
             self.found = self.shard.look_up(self.hash, self.db, self.key, self.now);
         }
+        room?;
         // Making room may have moved the old record on.
         let queue = self.found.map_or(queue, |found| self.shard.log.queue_of(found.handle));
         let index;
@@ -404,9 +407,7 @@ impl<'d> Entry<'d> {
             Some(found) => {
                 let old = self.shard.log.record(found.handle);
                 let (deadline, old_heap) = (old.deadline(), old.heap_index());
-                let new = self.shard.rewrite(found, self.key, &fields, payload);
-                self.shard.repoint(self.hash, new);
-                self.found = Some(new);
+                self.found = Some(self.shard.rewrite(self.hash, found, self.key, &fields, payload));
                 if let Some(index) = old_heap {
                     self.shard.drop_heap(index, queue);
                 }
@@ -426,9 +427,7 @@ impl<'d> Entry<'d> {
         let mut fields = Fields::of(record);
         let payload = record.payload().to_vec();
         change(&mut fields);
-        let new = self.shard.rewrite(found, self.key, &fields, &payload);
-        self.shard.repoint(self.hash, new);
-        self.found = Some(new);
+        self.found = Some(self.shard.rewrite(self.hash, found, self.key, &fields, &payload));
         self.shard.reschedule(self.hash, self.db, old, fields.deadline, self.now);
         let shared = self.shared();
         self.shard.settle(shared);

@@ -164,15 +164,21 @@ impl Wheel {
         }
     }
 
-    /// An entry of the slot that comes up first: for volatile-ttl.
-    pub(super) fn soonest(&self) -> Option<u32> {
-        let start = self.turned + 1;
-        for level in 0..LEVELS {
-            let first = (start >> (level as u32 * SLOT_BITS)) as usize;
-            for step in 0..SLOTS {
-                let slot = (first + step) % SLOTS;
-                if let Some(&hash) = self.levels[level].get(slot).and_then(|entries| entries.last()) {
-                    return Some(hash);
+    /// Takes an entry out of the slot that comes up first, with the second at which that slot ends: for
+    /// volatile-ttl. An item that is due later than that has been given another deadline.
+    pub(super) fn take_soonest(&mut self) -> Option<(u32, u64)> {
+        let next = self.turned + 1;
+        for level in (0..LEVELS).filter(|&level| self.by_level[level] > 0) {
+            let width = level as u32 * SLOT_BITS;
+            for step in 0..SLOTS as u64 {
+                let number = (next >> width) + step;
+                let slot = number as usize % SLOTS;
+                if let Some(hash) = self.levels[level][slot].pop() {
+                    self.by_level[level] -= 1;
+                    self.len -= 1;
+                    // Beyond the wheel nothing is too late for its slot.
+                    let is_last = level == LEVELS - 1 && step == SLOTS as u64 - 1;
+                    return Some((hash, if is_last { u64::MAX } else { (number + 1) << width }));
                 }
             }
         }

@@ -14,7 +14,9 @@ use std::collections::VecDeque;
 
 /// Bits of a handle that count bytes within a segment.
 const OFFSET_BITS: u32 = 16;
-const SEGMENT_MAX: usize = 1 << OFFSET_BITS;
+pub(super) const SEGMENT_MAX: usize = 1 << OFFSET_BITS;
+/// Segment numbers kept back.
+const RESERVE: usize = 256;
 const SEGMENT_MIN: usize = 1 << 10;
 
 /// Where a record lies within its shard: segment and offset.
@@ -210,9 +212,10 @@ impl Log {
         id as u32
     }
 
-    /// Is there a segment number left? A shard's log ends at 4 GiB.
+    /// Are the segment numbers used up? A shard's log ends at 4 GiB, less a reserve for records that are
+    /// moved or grow by a field without room being made for them.
     pub(super) fn is_full(&self) -> bool {
-        self.vacant.is_empty() && self.segments.len() + 2 >= 1 << (32 - OFFSET_BITS)
+        self.vacant.is_empty() && self.segments.len() + RESERVE >= 1 << (32 - OFFSET_BITS)
     }
 
     fn close(&mut self, id: u32) {

@@ -8,7 +8,7 @@ use super::eviction::{PolicyKind, lfu};
 use super::expiry::Wheel;
 use super::heap::{Heap, HeapItem};
 use super::item::{self, Fields, Record};
-use super::log::{Handle, Log, Moved, Queue};
+use super::log::{Handle, Log, Moved, Queue, SEGMENT_MAX};
 use super::memory::Budget;
 use super::table::{Position, SPENT, Table};
 use crate::clock::{Deadline, Millis};
@@ -87,6 +87,13 @@ pub struct DbCount {
     pub items: u64,
     /// Those with a deadline.
     pub volatile: u64,
+}
+
+/// Whether `make_room` had anything to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    There,
+    Made,
 }
 
 /// An item found: where its handle stands, and the handle.
@@ -224,14 +231,14 @@ impl Shard {
     ) -> Found {
         let handle = self.append(fields, key, payload, queue);
         self.grow_table(hash, shared);
-        self.table_mut(hash).insert(hash << SPENT, handle.0);
+        let position = self.table_mut(hash).insert(hash << SPENT, handle.0);
         let count = &mut self.counts[fields.db as usize];
         count.items += 1;
         if let Some(deadline) = fields.deadline {
             count.volatile += 1;
             self.wheel.insert(hash, deadline, now);
         }
-        Found { position: self.place_of(handle, hash), handle }
+        Found { position, handle }
     }
 
     fn append(&mut self, fields: &Fields, key: &[u8], payload: &[u8], queue: Queue) -> Handle {
@@ -239,19 +246,21 @@ impl Shard {
         self.log.append(queue, len, |data| fields.write(key, payload, data))
     }
 
-    /// Writes a new record for an item that is there, in the same queue. Heap value and counts are the
-    /// caller's; the wheel learns of a new deadline by `reschedule`.
-    pub(super) fn rewrite(&mut self, found: Found, key: &[u8], fields: &Fields, payload: &[u8]) -> Found {
+    /// Writes a new record for an item that is there, in the same queue, and points the table to it. Heap
+    /// value and counts are the caller's; the wheel learns of a new deadline by `reschedule`.
+    pub(super) fn rewrite(
+        &mut self,
+        hash: u32,
+        found: Found,
+        key: &[u8],
+        fields: &Fields,
+        payload: &[u8],
+    ) -> Found {
         let queue = self.log.queue_of(found.handle);
-        let hash_table = found.position;
         let handle = self.append(fields, key, payload, queue);
         self.log.kill(found.handle);
-        Found { position: hash_table, handle }
-    }
-
-    /// Points the table to the record that `rewrite` wrote.
-    pub(super) fn repoint(&mut self, hash: u32, found: Found) {
-        self.table_mut(hash).replace(found.position, found.handle.0);
+        self.table_mut(hash).replace(found.position, handle.0);
+        Found { handle, ..found }
     }
 
     fn grow_table(&mut self, hash: u32, shared: &Shared) {
@@ -467,8 +476,12 @@ impl Shard {
 
     // --- room ------------------------------------------------------------------------------
 
-    /// Makes room for a record of `len` bytes and `heap` bytes beside it. Positions and handles found
-    /// before are void when it returns `Ok(true)`: items were moved or evicted.
+    /// Makes room for a record of `len` bytes and `heap` bytes beside it. Positions and handles found before
+    /// are void afterwards, unless there was room already.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: nothing that the policy lets go is left, or the value alone is too large. Items may
+    /// have been moved or evicted all the same.
     pub(super) fn make_room(
         &mut self,
         queue: Queue,
@@ -476,10 +489,10 @@ impl Shard {
         heap: usize,
         now: Millis,
         shared: &Shared,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Room, StoreError> {
         let mut wanted = self.log.wanting(queue, len) + heap;
         if wanted == 0 || (!shared.budget.is_short_of(wanted) && !self.log.is_full()) {
-            return Ok(false);
+            return Ok(Room::There);
         }
         if shared.budget.can_never_hold(heap) {
             return Err(StoreError::OutOfMemory);
@@ -490,22 +503,23 @@ impl Shard {
             // Even when the record fits now: what eviction moved may have opened the segment where it does.
             wanted = self.log.wanting(queue, len) + heap;
             if !shared.budget.is_short_of(wanted) && (wanted == 0 || !self.log.is_full()) {
-                return Ok(true);
+                return Ok(Room::Made);
             }
-            // A shard that has less than its share lets the others give.
+            // A shard that has less than its share lets the others give, who can: any item of theirs may go.
             let poor = self.charged < fair / 2 && !self.log.is_full();
-            if poor && shared.policy() != PolicyKind::NoEviction {
+            if poor && shared.policy().takes_any() {
                 break;
             }
             if !self.give_way(now, shared) {
-                if shared.policy() == PolicyKind::NoEviction || self.log.is_full() {
+                // As in Redis, a policy that finds nothing it may take refuses the write.
+                if !shared.policy().takes_any() || self.log.is_full() {
                     return Err(StoreError::OutOfMemory);
                 }
                 break;
             }
         }
         shared.owing.store(true, Ordering::Relaxed);
-        Ok(true)
+        Ok(Room::Made)
     }
 
     /// One step towards less memory: expires, compacts or evicts. `false`: nothing here can go.
@@ -570,8 +584,11 @@ impl Shard {
     /// Redis' way: the best of a few random items. They lie anywhere, so compaction follows.
     fn evict_by_sample(&mut self, policy: PolicyKind, now: Millis, shared: &Shared) -> bool {
         let mut best: Option<(u64, u32)> = None;
+        if policy == PolicyKind::VolatileTtl {
+            return self.evict_soonest(now, shared);
+        }
         let samples = match policy {
-            PolicyKind::AllkeysRandom | PolicyKind::VolatileRandom | PolicyKind::VolatileTtl => 1,
+            PolicyKind::AllkeysRandom | PolicyKind::VolatileRandom => 1,
             _ => shared.samples.load(Ordering::Relaxed).max(1),
         };
         for _ in 0..samples {
@@ -601,6 +618,22 @@ impl Shard {
         true
     }
 
+    /// Evicts the item whose deadline is the next, going by the wheel: to the second for what is due
+    /// within a minute, coarser beyond. Entries that are out of date are dropped or moved on the way.
+    fn evict_soonest(&mut self, now: Millis, shared: &Shared) -> bool {
+        while let Some((hash, until)) = self.wheel.take_soonest() {
+            let Some(found) = self.volatile_at(hash, shared) else { continue };
+            match self.log.record(found.handle).deadline() {
+                Some(deadline) if deadline.0.secs() + 1 >= until => self.wheel.insert(hash, deadline, now),
+                _ => {
+                    self.evict(found, hash);
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
     fn any_at(&self, hash: u32, policy: PolicyKind, shared: &Shared) -> Option<Found> {
         if policy.is_volatile() {
             return self.volatile_at(hash, shared);
@@ -612,9 +645,6 @@ impl Shard {
 
     fn sample(&mut self, policy: PolicyKind, shared: &Shared) -> Option<u32> {
         let random = self.next_random();
-        if policy == PolicyKind::VolatileTtl {
-            return self.wheel.soonest();
-        }
         if policy.is_volatile() {
             return self.wheel.sample(random);
         }
@@ -663,10 +693,13 @@ impl Shard {
                 break;
             }
         }
-        if !more && self.log.dead() == self.log.bytes() && self.log.bytes() > 0 {
+        let live = self.log.live(Queue::Small) + self.log.live(Queue::Main);
+        if live == 0 && self.log.bytes() > 0 {
             self.log.clear();
+        } else if !shared.budget.is_short_of(SEGMENT_MAX) {
+            // At the limit it is needed again at once.
+            self.log.drop_spare();
         }
-        self.log.drop_spare();
         for number in 0..TABLES {
             self.resize_table(number, shared, |table, touch, hash_of| table.shrink_if_sparse(touch, hash_of));
         }

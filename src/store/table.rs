@@ -116,7 +116,7 @@ impl Table {
     }
 
     /// Adds a handle; the caller has made room with `grow_if_full`.
-    pub(super) fn insert(&mut self, hash: u32, handle: u32) {
+    pub(super) fn insert(&mut self, hash: u32, handle: u32) -> Position {
         let mut at = self.home(hash);
         loop {
             let bucket = &mut self.buckets[at];
@@ -126,7 +126,7 @@ impl Table {
                 bucket.tags[slot] = tag_of(hash);
                 bucket.slots[slot] = handle;
                 self.len += 1;
-                return;
+                return Position { bucket: at as u32, slot: slot as u8 };
             }
             bucket.passed += 1;
             at = self.next(at);
@@ -301,9 +301,13 @@ mod tests {
             let (position, _) = table.find(low(handle), |h| h == handle).expect("it was inserted");
             table.remove(position, low(handle));
         };
-        (0..13).for_each(|handle| table.insert(low(handle), handle));
+        (0..13).for_each(|handle| {
+            table.insert(low(handle), handle);
+        });
         (1..12).for_each(|handle| remove(&mut table, handle));
-        (100..112).for_each(|handle| table.insert(low(handle), handle));
+        (100..112).for_each(|handle| {
+            table.insert(low(handle), handle);
+        });
         assert!(table.buckets.iter().all(|bucket| bucket.passed > 0));
         assert_eq!(table.find(low(99), |h| h == 99), None);
         table.validate(low);

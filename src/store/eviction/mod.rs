@@ -66,6 +66,11 @@ impl PolicyKind {
         )
     }
 
+    /// May any item be evicted? Other policies run out of items that may go, and refuse writes then.
+    pub(super) fn takes_any(self) -> bool {
+        !self.is_volatile() && self != PolicyKind::NoEviction
+    }
+
     pub(super) fn to_byte(self) -> u8 {
         self as u8
     }
