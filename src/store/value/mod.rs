@@ -1,6 +1,8 @@
 //! Values that do not lie in the log: large strings and collections. Plain data structures; they know
 //! neither the store nor a protocol.
 
+pub mod listpack;
+
 use super::memory::allocated;
 use bytes::Bytes;
 
