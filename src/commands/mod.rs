@@ -23,8 +23,11 @@ mod lookup;
 mod memory;
 mod metering;
 mod monitor;
+mod random;
 mod replication;
+mod scan;
 mod server;
+mod set;
 mod slowlog;
 mod string;
 mod transaction;
@@ -62,6 +65,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     monitor::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     slowlog::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
