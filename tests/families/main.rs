@@ -4,5 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bitmap;
+mod hyperloglog;
 mod listpack;
 mod walk;
