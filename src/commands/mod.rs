@@ -9,12 +9,14 @@ pub mod error;
 pub mod session;
 pub mod table;
 
+mod bitmap;
 mod client;
 mod config;
 mod connection;
 mod debug;
 mod expire;
 mod expiry;
+mod hyperloglog;
 mod info;
 mod introspect;
 mod keyspace;
@@ -52,11 +54,13 @@ use table::CommandSpec;
 
 /// Every family's commands. The only registration.
 static FAMILIES: &[&[CommandSpec]] = &[
+    bitmap::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    hyperloglog::COMMANDS,
     info::COMMANDS,
     introspect::COMMANDS,
     keyspace::COMMANDS,
