@@ -18,6 +18,8 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("psetex", "replaced_by", "7.2 says so"),
     ("setnx", "deprecated_since", "7.2 says so"),
     ("setnx", "replaced_by", "7.2 says so"),
+    ("zrank", "arity", "WITHSCORE came with 7.2"),
+    ("zrevrank", "arity", "WITHSCORE came with 7.2"),
     ("*", "arguments", "DOCS tells no arguments"),
     ("*", "history", "DOCS tells no history"),
     ("*", "notes", "key specifications have no notes"),

@@ -31,6 +31,7 @@ mod scan;
 mod server;
 mod set;
 mod slowlog;
+mod sorted_set;
 mod string;
 mod transaction;
 
@@ -71,6 +72,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     server::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
+    sorted_set::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];
