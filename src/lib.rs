@@ -98,6 +98,7 @@
 //! Where to read on: [`store`] for how items lie in memory, [`commands`] for how a command is written,
 //! [`config`] for parameters, [`server`] for the loop, [`memcached`] for its protocol.
 
+pub mod acl;
 pub mod banner;
 pub mod clients;
 pub mod clock;

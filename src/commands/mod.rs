@@ -3,6 +3,7 @@
 //! later.
 
 pub mod args;
+pub mod categories;
 mod dispatch;
 pub mod error;
 pub mod session;

@@ -76,7 +76,7 @@ impl Config {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             read => read.map_err(failed)?,
         };
-        replace_file(path, &self.rewritten(&old)).map_err(failed)
+        replace_file(path, self.rewritten(&old).as_bytes()).map_err(failed)
     }
 
     fn rewritten(&self, old: &str) -> String {
@@ -133,7 +133,8 @@ pub(super) fn value_of_arguments(spec: &Spec, arguments: &[String]) -> Result<St
     }
 }
 
-fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file anew: it is there as it was, or whole.
+pub fn replace_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
@@ -141,7 +142,7 @@ fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
         if let Ok(old) = fs::metadata(path) {
             file.set_permissions(old.permissions())?;
         }
-        file.write_all(text.as_bytes())?;
+        file.write_all(text)?;
         file.sync_all()?;
         fs::rename(&temporary, path)
     });
@@ -156,7 +157,12 @@ fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
 /// `\n \r \t \b \a \xHH` and `\` before any other character, in `'…'` only `\'`. `None` when a quote
 /// is not closed, is followed by more, or spells no UTF-8.
 pub(super) fn split_words(line: &str) -> Option<Vec<String>> {
-    let mut rest = line.as_bytes();
+    split_bytes(line.as_bytes())?.into_iter().map(|word| String::from_utf8(word).ok()).collect()
+}
+
+/// The same for any bytes. `None` when a quote is not closed, or is followed by more.
+pub fn split_bytes(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut rest = line;
     let mut words = Vec::new();
     loop {
         rest = rest.trim_ascii_start();
@@ -165,7 +171,7 @@ pub(super) fn split_words(line: &str) -> Option<Vec<String>> {
         }
         let word;
         (word, rest) = split_word(rest)?;
-        words.push(String::from_utf8(word).ok()?);
+        words.push(word);
     }
 }
 

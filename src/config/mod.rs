@@ -13,6 +13,7 @@ mod machine;
 mod table;
 mod value;
 
+pub use file::{replace_file, split_bytes};
 pub use table::{Change, Effect, Initial, Kind, POLICIES, Param, Spec, TABLE};
 pub use value::{BindAddress, ClientClass, OutputLimit, Reason, human_bytes};
 
