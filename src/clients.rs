@@ -44,6 +44,8 @@ pub struct Client {
     pub in_multi: AtomicBool,
     /// Queued commands while in MULTI.
     pub queued: AtomicU32,
+    /// Bytes that those take.
+    pub queued_bytes: AtomicU64,
     pub watching: AtomicU32,
     pub monitor: AtomicBool,
     pub no_evict: AtomicBool,
@@ -118,10 +120,11 @@ impl Client {
     }
 
     /// Sends bytes as they are. A client that does not read them and lets more than `limit` bytes
-    /// pile up is closed (0: no limit).
+    /// pile up, replies not yet sent included, is closed (0: no limit).
     pub fn push(&self, bytes: &[u8], limit: usize) {
         self.post(|mail| {
-            if limit != 0 && mail.push.len() + bytes.len() > limit {
+            let unsent = mail.push.len() + self.output_bytes.load(Ordering::Relaxed) as usize;
+            if limit != 0 && unsent + bytes.len() > limit {
                 mail.push = Vec::new();
                 mail.close = true;
             } else if !mail.close {
@@ -189,6 +192,7 @@ impl Clients {
             resp: AtomicU8::new(2),
             in_multi: AtomicBool::new(false),
             queued: AtomicU32::new(0),
+            queued_bytes: AtomicU64::new(0),
             watching: AtomicU32::new(0),
             monitor: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
@@ -248,10 +252,13 @@ impl Clients {
         self.by_id.len()
     }
 
-    /// Bytes of unfinished requests and of replies not yet sent, over all clients. `O(clients)`.
+    /// Bytes of unfinished requests, of queued ones and of replies not yet sent, over all clients. `O(clients)`.
     pub fn buffered(&self) -> usize {
         let bytes = |client: &Client| {
-            client.query_bytes.load(Ordering::Relaxed) + client.output_bytes.load(Ordering::Relaxed)
+            [&client.query_bytes, &client.queued_bytes, &client.output_bytes]
+                .iter()
+                .map(|bytes| bytes.load(Ordering::Relaxed))
+                .sum::<u64>()
         };
         self.by_id.iter().map(|client| bytes(&client) as usize).sum()
     }

@@ -5,8 +5,10 @@ use crate::clock::{Clock, Millis};
 use crate::config::{Config, Param};
 use crate::observe::commands::CommandTotals;
 use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowLog, Totals};
-use crate::store::{PolicyKind, Store, StoreOptions};
+use crate::store::{Event, Observer, PolicyKind, Store, StoreOptions};
+use crate::waiting::Waiting;
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A slow log that begins below so many microseconds wants every command timed. Above, only work that
@@ -26,6 +28,8 @@ pub struct Daemon {
     pub run_id: String,
     /// What replicas would know the data by; as long as a run_id.
     pub replication_id: Mutex<String>,
+    /// Connections that wait for keys.
+    pub waiting: Arc<Waiting>,
     /// What memcached connections share beside the store.
     pub memcached: crate::memcached::State,
     pub shutdown: Shutdown,
@@ -79,6 +83,8 @@ impl Daemon {
             shards: 0,
             seed: getrandom::u64().unwrap_or_else(|_| clock.now().0),
         });
+        let waiting = Arc::<Waiting>::default();
+        store.observe(Arc::new(Listeners { waiting: waiting.clone() }));
         let daemon = Daemon {
             store,
             clients: Clients::default(),
@@ -87,6 +93,7 @@ impl Daemon {
             clock,
             run_id: random_id(),
             replication_id: Mutex::new(random_id()),
+            waiting,
             memcached: Default::default(),
             shutdown: Shutdown::default(),
             slowlog: SlowLog::default(),
@@ -101,6 +108,12 @@ impl Daemon {
         daemon.follow(Param::MaxMemorySamples);
         daemon.follow(Param::SlowlogLogSlowerThan);
         daemon
+    }
+
+    /// Takes a store laid out by hand in the place of the one that `config` led to.
+    pub fn set_store(&mut self, store: Store) {
+        store.observe(Arc::new(Listeners { waiting: self.waiting.clone() }));
+        self.store = store;
     }
 
     /// Does what must follow when a parameter has got another value.
@@ -167,6 +180,27 @@ impl Daemon {
     /// A counter over all workers.
     pub fn count(&self, counter: Counter) -> u64 {
         self.counters.iter().map(|set| set.get(counter)).sum()
+    }
+}
+
+/// Who is told of every change in the store while somebody listens.
+struct Listeners {
+    waiting: Arc<Waiting>,
+}
+
+impl Observer for Listeners {
+    fn changed(&self, db: u32, key: &[u8], _event: Event) {
+        if self.waiting.count() > 0 {
+            self.waiting.changed(db, key);
+        }
+    }
+
+    fn flushed(&self, db: Option<u32>) {
+        self.waiting.changed_all(db.as_ref().map(std::slice::from_ref));
+    }
+
+    fn swapped(&self, a: u32, b: u32) {
+        self.waiting.changed_all(Some(&[a, b]));
     }
 }
 

@@ -15,6 +15,7 @@
 //! store/     the data: shards, items, deadlines, eviction; knows no protocol, no socket, no async
 //! daemon     the value that all connections share: configuration, store, clients, counters
 //! clients    who is connected, and the mailbox through which one connection reaches another
+//! waiting    connections that wait for keys, in order of arrival
 //! observe/   counters, slow log, latency events, rates; counts what it is told
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
 //! clock      the only reader of the system clock; everything else is handed a time
@@ -31,7 +32,8 @@
 //!                   +--> commands --+------------+
 //!                                   +--> resp, glob
 //!
-//! memcached, commands --> daemon --> config, clients, observe, store
+//! memcached, commands --> daemon --> config, clients, waiting, observe, store
+//! waiting --> clients, resp
 //! server, memcached, resp --> wire
 //! ```
 //!
@@ -47,7 +49,7 @@
 //!   `APPEND` as much as for `get`. One lock guards all that a shard has. Whoever needs several shards takes
 //!   them in index order through `Db::hold`; nobody else holds two.
 //! - Commands are plain functions, never `async`, so a shard's lock cannot live across an `.await`. What
-//!   has to wait answers `Outcome::Sleep`, and the connection does the waiting.
+//!   has to wait answers `Outcome::Sleep` or `Outcome::Block`, and the connection does the waiting.
 //! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients`, tokio's
 //!   sockets in `server`, jemalloc in `main`.
 //!
@@ -112,6 +114,7 @@ pub mod observe;
 pub mod resp;
 pub mod server;
 pub mod store;
+pub mod waiting;
 pub mod wire;
 
 /// The release of Redis whose commands we follow, as `HELLO` and `INFO` tell it. redis-py's client-side

@@ -264,7 +264,7 @@ fn statistics_count_what_was_done() {
 fn a_full_store_that_evicts_nothing_refuses_in_memcached_s_words() {
     let mut daemon = daemon(&[]);
     let options = StoreOptions { limit: 4 << 20, policy: PolicyKind::NoEviction, ..StoreOptions::default() };
-    daemon.store = Store::new(options);
+    daemon.set_store(Store::new(options));
     let mut peer = Peer::connect(&daemon, Clock::default().now());
     peer.send(b"set old 0 0 1\r\n1\r\nset meta 0 0 1\r\n1\r\nset kept 0 0 1\r\n1\r\n");
     let value = "v".repeat(100_000);

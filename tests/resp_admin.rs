@@ -384,3 +384,21 @@ fn every_parameter_that_is_a_secret_is_hidden() {
     }
     assert_eq!(&*daemon.config.text(Param::RequirePass), "hush");
 }
+
+#[test]
+fn a_transaction_is_bounded_as_a_request_is() {
+    let daemon = daemon(&[("client-query-buffer-limit", "1mb")]);
+    let mut client = Resp::connect(&daemon);
+    assert_eq!(client.ask("MULTI"), "+OK\r\n");
+    let value = vec![b'x'; 100_000];
+    for _ in 0..9 {
+        assert_eq!(client.call(&[b"SET", b"k", &value]), b"+QUEUED\r\n");
+    }
+    let other = Resp::connect(&daemon).ask("CLIENT LIST");
+    let queued = other.lines().find(|line| line.contains("multi=9")).expect("the transaction is listed");
+    assert!(queued.contains("multi-mem=90"), "{queued}");
+    client.call(&[b"SET", b"k", &value]);
+    client.call(&[b"SET", b"k", &value]);
+    assert!(client.is_closed());
+    assert_eq!(Resp::connect(&daemon).ask("EXISTS k"), ":0\r\n");
+}

@@ -1,6 +1,7 @@
 //! A cursor over a command's arguments: they become types at once, with Redis' errors when they do not.
 
 use super::error::CommandError;
+use crate::clock::Millis;
 use crate::resp::Argv;
 
 /// The arguments that are still to be read; the command's name is behind the cursor.
@@ -78,6 +79,20 @@ impl<'a> Args<'a> {
         i32::try_from(self.int()?).map_err(|_| {
             CommandError::other("ERR value is out of range, value must between -2147483648 and 2147483647")
         })
+    }
+
+    /// How long a blocking command waits, in seconds with a fraction; 0: for ever (`None`). The moment it gives up.
+    pub fn timeout(&mut self, now: Millis) -> Result<Option<Millis>, CommandError> {
+        let error = |what| CommandError::other(format!("ERR timeout is {what}"));
+        let seconds = parse_float(self.bytes()?).ok_or_else(|| error("not a float or out of range"))?;
+        if seconds < 0.0 {
+            return Err(error("negative"));
+        }
+        let ms = (seconds * 1000.0).ceil();
+        if ms >= i64::MAX as f64 || now.0.checked_add(ms as u64).is_none_or(|at| i64::try_from(at).is_err()) {
+            return Err(error("out of range"));
+        }
+        Ok((ms > 0.0).then(|| now.saturating_add(ms as u64)))
     }
 
     /// The number of a database, of which there are `databases`.

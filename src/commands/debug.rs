@@ -65,7 +65,7 @@ fn object(ctx: &mut Ctx<'_>, key: &[u8]) -> CommandResult {
     let text = format!(
         "Value at:0x{:012x} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle}",
         item.string().map_or(0, |bytes| bytes.as_ptr() as usize),
-        item.string().map_or(item.kind().name(), encoding_of),
+        encoding_of(&item),
         item.string().map_or(item.bytes(), |bytes| bytes.len() + 1),
         now.secs().saturating_sub(idle) & 0xff_ffff,
     );

@@ -1,19 +1,23 @@
 //! The way of a request: look-up, the gates in Redis' order, then the one call.
 
 use super::error::CommandError;
-use super::session::{Queued, Replies};
+use super::session::Replies;
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
-use super::{Args, CommandResult, Ctx, Outcome, transaction, watch};
+use super::{Args, CommandResult, Ctx, Outcome, blocking, metering, transaction};
 use crate::clock::Millis;
 use crate::config::Param;
+use crate::daemon::Context;
 use crate::observe::Counter;
 use crate::resp::Argv;
+use crate::waiting::Waiter;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// What became of a request.
 pub(super) enum Ran {
     Done,
     Sleep(Millis),
+    Blocked(Arc<Waiter>),
     /// Held back by `CLIENT PAUSE`; nothing was done.
     Paused(Millis),
     Close,
@@ -52,13 +56,19 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
             if let Some(command) = TABLE.find_full(name.as_bytes()) {
                 ctx.counters.commands.reject(command.number);
             }
-            Err(rejected(ctx, &name.clone(), CommandError::Arity(name)))
+            let text = name.clone();
+            Err(rejected(ctx, &text, CommandError::Arity(name)))
         }
         result => result,
     };
     let ran = match result {
         Ok(Outcome::Done) => Ran::Done,
         Ok(Outcome::Sleep(until)) => Ran::Sleep(until),
+        Ok(Outcome::Block { .. }) => match ctx.waiter.take() {
+            // Muted or not, its reply comes later.
+            Some(waiter) => return Ran::Blocked(waiter),
+            None => Ran::Done,
+        },
         Ok(Outcome::Close) => Ran::Close,
         Err(error) => {
             ctx.reply.out().cut_to(mark);
@@ -70,6 +80,9 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
         }
     };
     mute(ctx, mark);
+    if ctx.daemon.waiting.has_ready() {
+        blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now });
+    }
     ran
 }
 
@@ -104,7 +117,7 @@ pub(super) fn fail(ctx: &mut Ctx<'_>, error: &CommandError) {
 }
 
 /// `CLIENT REPLY OFF` and `SKIP` take replies back.
-fn mute(ctx: &mut Ctx<'_>, mark: crate::wire::Mark) {
+pub(super) fn mute(ctx: &mut Ctx<'_>, mark: crate::wire::Mark) {
     match ctx.state.replies {
         Replies::On => {}
         Replies::Off => ctx.reply.out().cut_to(mark),
@@ -191,8 +204,18 @@ fn queue(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Comman
         return Err(CommandError::other("ERR Command not allowed inside a transaction"));
     }
     if let Some(transaction) = &mut ctx.state.transaction {
-        transaction.queue.push(Queued::new(command, argv));
+        transaction.queue(command, argv);
         ctx.client.queued.store(transaction.queue.len() as u32, Ordering::Relaxed);
+        ctx.client.queued_bytes.store(transaction.bytes as u64, Ordering::Relaxed);
+        // As for a single request that is too long, there is no reply.
+        if transaction.bytes > ctx.daemon.config.size(Param::ClientQueryBufferLimit) {
+            tracing::warn!(
+                client = ctx.client.id,
+                "hung up on a transaction beyond client-query-buffer-limit"
+            );
+            ctx.counters.add(Counter::InputBufferKills, 1);
+            return Ok(Outcome::Close);
+        }
     }
     ctx.reply.simple("QUEUED");
     Ok(Outcome::Done)
@@ -200,21 +223,41 @@ fn queue(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Comman
 
 /// Executes a command whose gates are open.
 pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
-    let started = watch::begin(ctx, command);
+    let started = metering::begin(ctx, command);
     let result = execute(ctx, command, argv);
-    watch::end(ctx, command, argv, started, &result);
+    metering::end(ctx, command, argv, started, &result);
     result
 }
 
-/// Several keys are held together, so that nobody sees a half.
+/// Runs the command of a connection that waits once more. Its keys are held while it runs. It was counted when
+/// it came.
+pub(super) fn retry(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
+    hold_keys(ctx, command, argv);
+    let result = (command.spec.run)(ctx, &mut args_of(command, argv));
+    ctx.db.release();
+    result
+}
+
+fn args_of<'a>(command: &Command, argv: Argv<'a>) -> Args<'a> {
+    Args::new(argv, if command.container.is_some() { 2 } else { 1 })
+}
+
+fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
+    let positions = command.key_positions(argv);
+    ctx.db.hold(positions.iter().filter_map(|&at| argv.get(at)));
+}
+
+/// Several keys are held together, so that nobody sees a half; those of a command that may have to wait until it
+/// is known to wait, so that no change is missed.
 #[inline]
 fn execute(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
-    let skip = if command.container.is_some() { 2 } else { 1 };
-    let mut args = Args::new(argv, skip);
+    let mut args = args_of(command, argv);
     if command.holds_keys && !ctx.db.is_holding() {
-        let positions = command.key_positions(argv);
-        ctx.db.hold(positions.iter().filter_map(|&at| argv.get(at)));
+        hold_keys(ctx, command, argv);
         let result = (command.spec.run)(ctx, &mut args);
+        if let Ok(Outcome::Block { deadline, nil }) = result {
+            ctx.waiter = Some(blocking::wait(ctx, command, argv, deadline, nil));
+        }
         ctx.db.release();
         return result;
     }

@@ -1,6 +1,6 @@
 //! The wire text of every error, once.
 
-use crate::store::StoreError;
+use crate::store::{ChangeError, StoreError, WrongKind};
 
 /// Why a command was not carried out. `Display` is what the client reads, code first.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +66,21 @@ impl From<StoreError> for CommandError {
     fn from(error: StoreError) -> CommandError {
         match error {
             StoreError::OutOfMemory => CommandError::OutOfMemory,
+        }
+    }
+}
+
+impl From<WrongKind> for CommandError {
+    fn from(WrongKind: WrongKind) -> CommandError {
+        CommandError::WrongType
+    }
+}
+
+impl From<ChangeError> for CommandError {
+    fn from(error: ChangeError) -> CommandError {
+        match error {
+            ChangeError::WrongKind => CommandError::WrongType,
+            ChangeError::OutOfMemory => CommandError::OutOfMemory,
         }
     }
 }

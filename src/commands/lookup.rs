@@ -4,7 +4,7 @@
 use super::{CommandError, CommandResult, Done};
 use crate::observe::{Counter, Counters};
 use crate::resp::Reply;
-use crate::store::{Entry, Item, Value};
+use crate::store::{Collection, Entry, Item, Value};
 
 fn count(counters: &Counters, found: bool) {
     let counter = if found { Counter::KeyspaceHits } else { Counter::KeyspaceMisses };
@@ -32,11 +32,27 @@ pub(super) fn string<'e>(item: &Item<'e>) -> Result<&'e [u8], CommandError> {
 }
 
 /// Writes a string as the reply, or nil when there is none.
+///
+/// # Errors
+/// `WrongType`: it is none.
 pub(super) fn reply_string(reply: &mut Reply<'_>, item: Option<&Item<'_>>) -> CommandResult {
-    match item.map(Item::value) {
+    match item.map(|item| item.value().ok_or(CommandError::WrongType)).transpose()? {
         None => reply.nil(),
         Some(Value::Inline(bytes)) => reply.bulk(bytes),
         Some(Value::Shared(bytes)) => reply.shared(bytes),
     }
     Ok(Done)
+}
+
+/// Looks a collection up to read it: counted, and marked as an access.
+///
+/// # Errors
+/// `WrongType`: the value is of another type.
+pub(super) fn collection<'e, C: Collection>(
+    counters: &Counters,
+    entry: &'e mut Entry<'_>,
+) -> Result<Option<&'e C>, CommandError> {
+    count(counters, entry.is_present());
+    entry.read();
+    Ok(entry.collection()?)
 }

@@ -3,6 +3,7 @@
 //! later.
 
 pub mod args;
+mod blocking;
 pub mod categories;
 mod dispatch;
 pub mod error;
@@ -21,15 +22,16 @@ mod keyspace;
 mod latency;
 mod lookup;
 mod memory;
+mod metering;
 mod monitor;
 mod replication;
 mod server;
 mod slowlog;
 mod string;
 mod transaction;
-mod watch;
 
 pub use args::{Args, pick};
+pub use blocking::serve;
 pub use error::CommandError;
 
 use crate::clients::{Client, Unblock};
@@ -39,6 +41,7 @@ use crate::daemon::{Context, Daemon};
 use crate::observe::Counters;
 use crate::resp::{Decoder, Limits, Reply, Step};
 use crate::store::Db;
+use crate::waiting::{Nil, Waiter};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
 use session::State;
 use std::sync::Arc;
@@ -76,6 +79,8 @@ pub struct Ctx<'c> {
     pub reply: Reply<'c>,
     pub state: &'c mut State,
     pub client: &'c Arc<Client>,
+    /// What a command that waits has been entered as.
+    waiter: Option<Arc<Waiter>>,
 }
 
 impl Ctx<'_> {
@@ -103,6 +108,9 @@ pub enum Outcome {
     /// It wrote its reply, which the client gets then, and not before the connection goes on (`DEBUG SLEEP`,
     /// `WAIT`). `CLIENT UNBLOCK` ends it when the client is marked as blocked.
     Sleep(Millis),
+    /// It wrote nothing and waits for one of its keys to change, until `deadline`; then it is run again. See
+    /// [`crate::waiting`].
+    Block { deadline: Option<Millis>, nil: Nil },
     /// Close when the reply is written.
     Close,
 }
@@ -116,19 +124,35 @@ pub struct Session {
     decoder: Decoder,
     state: State,
     client: Arc<Client>,
-    asleep: Option<Asleep>,
+    pause: Option<Pause>,
 }
 
-/// No request is executed before this moment; then the reply goes out.
-struct Asleep {
-    until: Millis,
-    reply: Vec<u8>,
+/// Why no request is executed.
+enum Pause {
+    /// Before this moment; then the reply goes out.
+    Asleep { until: Millis, reply: Vec<u8> },
+    /// A command waits for its keys.
+    Blocked(Arc<Waiter>),
+}
+
+impl Pause {
+    /// The reply with which the pause ends, or until when it goes on (`None` within: until woken).
+    fn poll(&mut self, now: Millis) -> Result<Vec<u8>, Option<Millis>> {
+        match self {
+            Pause::Asleep { until, .. } if *until > now => Err(Some(*until)),
+            Pause::Asleep { reply, .. } => Ok(std::mem::take(reply)),
+            Pause::Blocked(waiter) => waiter.poll(now).ok_or({
+                // While it is being served its time may have passed: whoever serves it wakes it.
+                waiter.deadline.filter(|deadline| *deadline > now)
+            }),
+        }
+    }
 }
 
 impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
         let open = daemon.config.text(Param::RequirePass).is_empty();
-        Session { decoder: Decoder::default(), state: State::new(open), client, asleep: None }
+        Session { decoder: Decoder::default(), state: State::new(open), client, pause: None }
     }
 
     /// Executes the requests that `input` holds; see [`Progress`].
@@ -145,16 +169,21 @@ impl Session {
             reply: Reply::new(out, resp3),
             state: &mut self.state,
             client: &self.client,
+            waiter: None,
         };
         ctx.db.set_touching(!ctx.state.no_touch);
         let next = loop {
-            if let Some(asleep) = &mut self.asleep {
-                if asleep.until > context.now {
-                    break Next::Wait { until: Some(asleep.until) };
+            if let Some(pause) = &mut self.pause {
+                let mark = ctx.reply.out().mark();
+                match pause.poll(context.now) {
+                    Err(until) => break Next::Wait { until },
+                    Ok(reply) => ctx.reply.out().put(&reply),
                 }
-                ctx.reply.out().put(&asleep.reply);
+                if let Some(Pause::Blocked(waiter)) = self.pause.take() {
+                    blocking::leave(daemon, &waiter);
+                    dispatch::mute(&mut ctx, mark);
+                }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
-                self.asleep = None;
             }
             if ctx.reply.out().len() >= FLUSH_AT {
                 break Next::Flush;
@@ -180,7 +209,11 @@ impl Session {
                             if reply.is_some() {
                                 out.cut_to(mark);
                             }
-                            self.asleep = Some(Asleep { until, reply: reply.unwrap_or_default() });
+                            self.pause = Some(Pause::Asleep { until, reply: reply.unwrap_or_default() });
+                        }
+                        dispatch::Ran::Blocked(waiter) => {
+                            consumed += len;
+                            self.pause = Some(Pause::Blocked(waiter));
                         }
                         // Not executed: shown again when the pause is over.
                         dispatch::Ran::Paused(until) => break Next::Wait { until: Some(until) },
@@ -201,18 +234,28 @@ impl Session {
 
     /// `CLIENT UNBLOCK` reached the connection; nothing to do unless a command is waiting.
     pub fn unblock(&mut self, how: Unblock) {
-        if let Some(asleep) = &mut self.asleep
-            && self.client.blocked.load(Ordering::Relaxed)
-        {
-            asleep.until = Millis(0);
-            if how == Unblock::Error {
-                asleep.reply = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n".to_vec();
+        const ERROR: &[u8] = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
+        match &mut self.pause {
+            Some(Pause::Blocked(waiter)) => waiter.cancel(|| match how {
+                Unblock::Error => ERROR.to_vec(),
+                Unblock::Timeout => waiter.nothing().to_vec(),
+            }),
+            Some(Pause::Asleep { until, reply }) if self.client.blocked.load(Ordering::Relaxed) => {
+                *until = Millis(0);
+                if how == Unblock::Error {
+                    *reply = ERROR.to_vec();
+                }
             }
+            _ => {}
         }
     }
 
     /// The connection is gone: lets go of what it held elsewhere.
     pub fn close(&mut self, daemon: &Daemon, now: Millis) {
+        if let Some(Pause::Blocked(waiter)) = self.pause.take() {
+            waiter.cancel(Vec::new);
+            blocking::leave(daemon, &waiter);
+        }
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
     }
 

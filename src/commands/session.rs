@@ -1,7 +1,8 @@
 //! What a RESP connection remembers between requests.
 
 use super::table::Command;
-use crate::resp::Argv;
+use crate::resp::{Argv, OwnedArgv};
+use std::collections::HashMap;
 
 /// `CLIENT REPLY`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,42 +15,32 @@ pub enum Replies {
     Skip,
 }
 
-/// A command on the queue of `MULTI`: its own copy of the arguments.
+/// A command on the queue of `MULTI`.
 pub struct Queued {
     pub command: &'static Command,
-    bytes: Vec<u8>,
-    ranges: Vec<(u32, u32)>,
-}
-
-impl Queued {
-    pub fn new(command: &'static Command, argv: Argv<'_>) -> Queued {
-        let mut bytes = Vec::with_capacity(argv.iter().map(<[u8]>::len).sum());
-        let mut ranges = Vec::with_capacity(argv.len());
-        for arg in argv.iter() {
-            let from = bytes.len() as u32;
-            bytes.extend_from_slice(arg);
-            ranges.push((from, bytes.len() as u32));
-        }
-        Queued { command, bytes, ranges }
-    }
-
-    pub fn argv(&self) -> Argv<'_> {
-        Argv::new(&self.bytes, &self.ranges)
-    }
+    pub argv: OwnedArgv,
 }
 
 /// An open `MULTI`.
 #[derive(Default)]
 pub struct Transaction {
     pub queue: Vec<Queued>,
+    /// What the queue takes, in bytes.
+    pub bytes: usize,
     /// A command could not be queued: `EXEC` will refuse.
     pub broken: bool,
 }
 
-/// A watched key, with the version it had.
+impl Transaction {
+    pub fn queue(&mut self, command: &'static Command, argv: Argv<'_>) {
+        let argv = OwnedArgv::from(argv);
+        self.bytes += argv.size() + size_of::<Queued>();
+        self.queue.push(Queued { command, argv });
+    }
+}
+
+/// What a watched key was like.
 pub struct WatchedKey {
-    pub db: u32,
-    pub key: Vec<u8>,
     pub version: u64,
     /// It was there when it was watched, though its deadline may pass before `EXEC`.
     pub was_present: bool,
@@ -62,9 +53,12 @@ pub struct State {
     pub authenticated: bool,
     pub replies: Replies,
     pub transaction: Option<Transaction>,
-    pub watched: Vec<WatchedKey>,
+    /// By database and key.
+    pub watched: HashMap<(u32, Box<[u8]>), WatchedKey>,
     /// Inside `EXEC`: what would wait must not.
     pub executing: bool,
+    /// What a command that is about to wait is to be run again with, when not with the same arguments.
+    pub retry_as: Option<OwnedArgv>,
     /// In MONITOR mode.
     pub monitors: bool,
     /// `CLIENT NO-TOUCH`.
@@ -79,8 +73,9 @@ impl State {
             authenticated,
             replies: Replies::On,
             transaction: None,
-            watched: Vec::new(),
+            watched: HashMap::new(),
             executing: false,
+            retry_as: None,
             monitors: false,
             no_touch: false,
         }

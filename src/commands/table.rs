@@ -261,9 +261,9 @@ pub struct Command {
     pub denies_oom: bool,
     pub may_run_unauthenticated: bool,
     pub is_hidden_from_monitor: bool,
-    /// Takes the same short time always, so that its calls are timed by sampling (see `watch`).
+    /// Takes the same short time always, so that its calls are timed by sampling (see `metering`).
     pub is_quick: bool,
-    /// More than one key, or keys in places that vary: held together while the command runs.
+    /// More than one key, keys in places that vary, or one to wait for: held together while the command runs.
     pub holds_keys: bool,
     /// Index into per-command statistics.
     pub number: usize,
@@ -292,7 +292,8 @@ impl Command {
             may_run_unauthenticated: spec.has(Flag::NoAuth),
             is_hidden_from_monitor: spec.has(Flag::SkipMonitor) || spec.has(Flag::Admin),
             is_quick: spec.complexity.starts_with("O(1)"),
-            holds_keys: spec.keys.len() > 1
+            holds_keys: spec.has(Flag::Blocking)
+                || spec.keys.len() > 1
                 || spec.keys.iter().any(|keys| keys.find != Find::Range { last: 0, step: 1, limit: 0 }),
             number,
             subcommands: spec

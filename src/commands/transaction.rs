@@ -5,6 +5,7 @@ use super::session::{State, Transaction, WatchedKey};
 use super::table::{Arity, CommandSpec, Flag, KeySpec, KeyUse};
 use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome, dispatch};
 use crate::store::Db;
+use std::collections::hash_map::Entry::Vacant;
 use std::sync::atomic::Ordering;
 
 const FLAGS: &[Flag] = &[Flag::NoScript, Flag::Loading, Flag::Stale, Flag::Fast, Flag::AllowBusy];
@@ -87,6 +88,7 @@ pub(super) fn end(ctx: &mut Ctx<'_>) -> Option<Transaction> {
     unwatch_all(ctx.state, &mut ctx.db);
     ctx.client.in_multi.store(false, Ordering::Relaxed);
     ctx.client.queued.store(0, Ordering::Relaxed);
+    ctx.client.queued_bytes.store(0, Ordering::Relaxed);
     ctx.client.watching.store(0, Ordering::Relaxed);
     ctx.state.transaction.take()
 }
@@ -119,7 +121,7 @@ fn exec(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
         ctx.state.executing = true;
         for queued in &transaction.queue {
             let mark = ctx.reply.out().mark();
-            match dispatch::call(ctx, queued.command, queued.argv()) {
+            match dispatch::call(ctx, queued.command, queued.argv.as_argv()) {
                 Ok(Done) => {}
                 Ok(Outcome::Close) => outcome = Outcome::Close,
                 Ok(sleep) => outcome = sleep,
@@ -141,7 +143,7 @@ fn exec(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
 fn hold(ctx: &mut Ctx<'_>, transaction: &Transaction) {
     let mut keys: Vec<&[u8]> = Vec::new();
     for queued in &transaction.queue {
-        let argv = queued.argv();
+        let argv = queued.argv.as_argv();
         let positions = queued.command.key_positions(argv);
         // Without keys a command may reach anything: FLUSHALL, RANDOMKEY, DBSIZE, a script.
         if positions.is_empty() && !is_harmless(queued.command.spec.name) {
@@ -150,8 +152,7 @@ fn hold(ctx: &mut Ctx<'_>, transaction: &Transaction) {
         }
         keys.extend(positions.iter().filter_map(|&at| argv.get(at)));
     }
-    let watched: Vec<Vec<u8>> = ctx.state.watched.iter().map(|watched| watched.key.clone()).collect();
-    ctx.db.hold(keys.into_iter().chain(watched.iter().map(Vec::as_slice)));
+    ctx.db.hold(keys.into_iter().chain(ctx.state.watched.keys().map(|(_, key)| &**key)));
 }
 
 /// Commands that touch no data, which many transactions of Python libraries contain.
@@ -160,14 +161,11 @@ fn is_harmless(name: &str) -> bool {
 }
 
 fn watched_are_untouched(ctx: &mut Ctx<'_>) -> bool {
-    let watched = std::mem::take(&mut ctx.state.watched);
-    let untouched = watched.iter().all(|watched| {
-        let entry = ctx.db.entry_in(watched.db, &watched.key);
+    ctx.state.watched.iter().all(|((db, key), watched)| {
+        let entry = ctx.db.entry_in(*db, key);
         // Looking the key up has made it expire, if it was due: that counts as a change.
         entry.watched_version() == Some(watched.version) && entry.is_present() == watched.was_present
-    });
-    ctx.state.watched = watched;
-    untouched
+    })
 }
 
 /// `WATCH key [key …]`
@@ -176,14 +174,11 @@ fn watch(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         return Err(CommandError::other("ERR WATCH inside MULTI is not allowed"));
     }
     while !args.is_empty() {
-        let (db, key) = (ctx.state.db, args.key()?);
-        if ctx.state.watched.iter().any(|watched| watched.db == db && watched.key == key) {
-            continue;
+        let key = args.key()?;
+        if let Vacant(place) = ctx.state.watched.entry((ctx.state.db, key.into())) {
+            let mut entry = ctx.db.entry(key);
+            place.insert(WatchedKey { version: entry.watch(), was_present: entry.is_present() });
         }
-        let mut entry = ctx.db.entry(key);
-        let (version, was_present) = (entry.watch(), entry.is_present());
-        drop(entry);
-        ctx.state.watched.push(WatchedKey { db, key: key.to_vec(), version, was_present });
     }
     ctx.client.watching.store(ctx.state.watched.len() as u32, Ordering::Relaxed);
     ctx.reply.ok();
@@ -199,7 +194,7 @@ fn unwatch(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
 }
 
 pub(super) fn unwatch_all(state: &mut State, db: &mut Db<'_>) {
-    for watched in state.watched.drain(..) {
-        db.entry_in(watched.db, &watched.key).unwatch();
+    for ((number, key), _) in state.watched.drain() {
+        db.entry_in(number, &key).unwatch();
     }
 }

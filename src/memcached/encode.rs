@@ -36,10 +36,9 @@ pub(super) fn value(out: &mut Out, key: &[u8], item: &Item<'_>, size: usize, uni
 #[inline]
 pub(super) fn data(out: &mut Out, item: &Item<'_>) {
     match item.value() {
-        Value::Inline(bytes) => out.put(bytes),
-        Value::Shared(bytes) => out.put_shared(bytes),
-        #[allow(unreachable_patterns, reason = "other types come with their families")]
-        _ => (),
+        Some(Value::Inline(bytes)) => out.put(bytes),
+        Some(Value::Shared(bytes)) => out.put_shared(bytes),
+        None => (),
     }
     out.put(b"\r\n");
 }

@@ -109,6 +109,46 @@ impl<'a> Argv<'a> {
     }
 }
 
+/// A request's own copy of its arguments.
+#[derive(Clone, Debug, Default)]
+pub struct OwnedArgv {
+    bytes: Vec<u8>,
+    ranges: Vec<(u32, u32)>,
+}
+
+impl OwnedArgv {
+    pub fn push(&mut self, arg: &[u8]) {
+        let from = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(arg);
+        self.ranges.push((from, self.bytes.len() as u32));
+    }
+
+    pub fn as_argv(&self) -> Argv<'_> {
+        Argv { bytes: &self.bytes, ranges: &self.ranges }
+    }
+
+    /// Bytes that the copy takes.
+    pub fn size(&self) -> usize {
+        self.bytes.capacity() + self.ranges.capacity() * size_of::<(u32, u32)>()
+    }
+}
+
+impl From<Argv<'_>> for OwnedArgv {
+    fn from(argv: Argv<'_>) -> OwnedArgv {
+        argv.iter().collect()
+    }
+}
+
+impl<'a> FromIterator<&'a [u8]> for OwnedArgv {
+    fn from_iter<I: IntoIterator<Item = &'a [u8]>>(args: I) -> OwnedArgv {
+        let mut owned = OwnedArgv::default();
+        args.into_iter().for_each(|arg| owned.push(arg));
+        owned.bytes.shrink_to_fit();
+        owned.ranges.shrink_to_fit();
+        owned
+    }
+}
+
 /// A line's digits as Redis' `string2ll` takes them: no sign but a minus, no leading zeros.
 fn integer(text: &[u8]) -> Option<i64> {
     // The hot case: one or two digits.
@@ -191,6 +231,10 @@ impl Decoder {
             let to = from + length as usize;
             // As in Redis, what stands in the place of the CRLF is not looked at.
             let end = to + 2;
+            // Arguments are found by 32 bits, whatever `client-query-buffer-limit` allows.
+            if end > u32::MAX as usize {
+                return Err(ProtocolError::Length);
+            }
             if input.len() < end {
                 return Ok(Step::Incomplete(end - input.len()));
             }

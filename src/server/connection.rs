@@ -143,7 +143,6 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         }
         let now = self.worker.daemon.clock.now();
         self.protocol.close(&self.worker.daemon, now);
-        self.worker.daemon.clients.forget(&self.client);
     }
 
     /// Does all that can be done without waiting.
@@ -160,7 +159,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
                 return Err(End::Closed);
             }
             if self.waiting.is_some() {
-                return Ok(());
+                return self.read_ahead();
             }
             let more = if self.goes_on {
                 self.goes_on = false;
@@ -220,11 +219,35 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         if self.lacking == 0 {
             self.execute_carry(scratch);
         }
-        if self.carry.len() > self.worker.daemon.config.size(Param::ClientQueryBufferLimit) {
-            self.worker.counters().add(Counter::InputBufferKills, 1);
-            return Err(End::Closed);
-        }
+        self.bound_carry()?;
         Ok(!is_drained)
+    }
+
+    /// Reads what comes while the client's requests are held back: only so is a hang-up noticed.
+    fn read_ahead(&mut self) -> Result<(), End> {
+        loop {
+            self.carry.reserve(READ_MIN);
+            match self.stream.try_read_more(&mut self.carry) {
+                Ok(0) => return Err(End::Closed),
+                Ok(read) => self.note_read(read),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+            self.bound_carry()?;
+        }
+        if self.carry.is_empty() {
+            self.carry = Vec::new();
+        }
+        self.stop_or_wait().map(|_| ())
+    }
+
+    /// An unfinished request has a bound, whatever length it claims.
+    fn bound_carry(&self) -> Result<(), End> {
+        if self.carry.len() <= self.worker.daemon.config.size(Param::ClientQueryBufferLimit) {
+            return Ok(());
+        }
+        self.worker.counters().add(Counter::InputBufferKills, 1);
+        Err(End::Closed)
     }
 
     fn execute_carry(&mut self, scratch: &mut Scratch) {
@@ -349,15 +372,14 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         match self.waiting {
             Some(Some(until)) => {
                 let left = Duration::from_millis(until.since(self.worker.daemon.clock.now()));
-                tokio::time::timeout(left, self.ready(writing, false)).await.unwrap_or(Wake::Time)
+                tokio::time::timeout(left, self.ready(writing, true)).await.unwrap_or(Wake::Time)
             }
-            Some(None) => self.ready(writing, false).await,
+            Some(None) => self.ready(writing, true).await,
             None => self.ready(writing, !writing).await,
         }
     }
 
-    /// Waits for the socket or for mail. While the client's requests are held back, only for a hang-up
-    /// that writing would show.
+    /// Waits for the socket or for mail.
     async fn ready(&self, writing: bool, reading: bool) -> Wake {
         poll_fn(|cx| {
             if self.client.wants_attention() {
@@ -379,6 +401,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         let mail = self.client.take_mail();
         if !mail.push.is_empty() {
             self.out.put(&mail.push);
+            self.client.output_bytes.store(self.out.len() as u64, Ordering::Relaxed);
         }
         if let Some(how) = mail.unblock {
             self.protocol.unblock(how);

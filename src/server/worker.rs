@@ -99,11 +99,29 @@ impl Worker {
 /// Starts a task for each connection that the acceptor hands over.
 async fn welcome(state: Rc<WorkerState>, mut arrivals: UnboundedReceiver<Newcomer>, load: Arc<AtomicUsize>) {
     while let Some(newcomer) = arrivals.recv().await {
-        let (state, load) = (state.clone(), load.clone());
+        let (state, seat) = (state.clone(), Seat(load.clone()));
         tokio::task::spawn_local(async move {
+            let _seat = seat;
             serve(newcomer, state).await;
-            load.fetch_sub(1, Ordering::Relaxed);
         });
+    }
+}
+
+/// A connection's place in its worker's load: free again however the connection ends, by a panic too.
+struct Seat(Arc<AtomicUsize>);
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A client's entry in the registry, likewise.
+struct Registration(Arc<Client>, Arc<Daemon>);
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.1.clients.forget(&self.0);
     }
 }
 
@@ -123,10 +141,10 @@ async fn serve(newcomer: Newcomer, state: Rc<WorkerState>) {
         worker: state.number,
         now: daemon.clock.now(),
     });
+    let _registration = Registration(client.clone(), daemon);
     state.counters().add(Counter::Connections, 1);
     let lost = |error: std::io::Error| {
         tracing::debug!(%error, "a connection was lost before its first turn");
-        daemon.clients.forget(&client);
     };
     match newcomer.socket {
         Socket::Tcp(socket) => match TcpStream::from_std(socket) {

@@ -1,14 +1,16 @@
 //! One key's place in the store, with its shard locked: what every command reads and writes through.
 
 use super::change::Event;
-use super::heap::HeapItem;
+use super::heap::{Garbage, HeapIndex, HeapItem};
 use super::item::{self, Fields, INLINE_KEY_MAX, INLINE_MAX, Mark, Record};
-use super::log::Handle;
+use super::log::{Handle, Queue};
 use super::shard::{Found, Room, Shard, Shared};
-use super::value::{Kind, Object};
+use super::value::{Collection, Kind, Object};
 use super::{Guard, Store};
 use crate::clock::{Deadline, Millis};
 use bytes::{Bytes, BytesMut};
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
 
 /// Why a write was refused. Carries meaning and no words: each protocol has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,18 @@ pub struct Owned {
     pub deadline: Option<Deadline>,
 }
 
+impl Owned {
+    /// A collection, without deadline.
+    pub fn object(collection: impl Collection) -> Owned {
+        Owned { value: OwnedValue::Object(collection.into_object()), flags: 0, deadline: None }
+    }
+
+    /// A string, without deadline.
+    pub fn string(value: Vec<u8>) -> Owned {
+        Owned { value: OwnedValue::Inline(value), flags: 0, deadline: None }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub enum OwnedValue {
     Inline(Vec<u8>),
@@ -77,21 +91,31 @@ impl<'a> Item<'a> {
         Item { record, heap }
     }
 
+    /// The value of a string; `None` when it is of another type.
     #[inline]
-    pub fn value(&self) -> Value<'a> {
+    pub fn value(&self) -> Option<Value<'a>> {
         match self.heap {
-            None => Value::Inline(self.record.payload()),
-            Some(HeapItem { object: Object::String(bytes), .. }) => Value::Shared(bytes),
+            None => Some(Value::Inline(self.record.payload())),
+            Some(heap) => match &heap.object {
+                Object::String(bytes) => Some(Value::Shared(bytes)),
+                #[allow(unreachable_patterns, reason = "only while there is no collection")]
+                _ => None,
+            },
         }
     }
 
     /// The bytes of a string; `None` when the value is of another type.
     #[inline]
     pub fn string(&self) -> Option<&'a [u8]> {
-        match self.value() {
-            Value::Inline(bytes) => Some(bytes),
-            Value::Shared(bytes) => Some(bytes),
-        }
+        self.value().map(|value| match value {
+            Value::Inline(bytes) => bytes,
+            Value::Shared(bytes) => bytes,
+        })
+    }
+
+    /// The value on the heap; `None` for a string that lies in the record.
+    pub fn object(&self) -> Option<&'a Object> {
+        self.heap.map(|heap| &heap.object)
     }
 
     pub fn kind(&self) -> Kind {
@@ -146,7 +170,7 @@ impl<'a> Item<'a> {
 pub struct Entry<'d> {
     // Fields drop in this order: the lock first, then the garbage, then others may be asked for room.
     shard: Guard<'d>,
-    garbage: Vec<Box<HeapItem>>,
+    garbage: Garbage,
     relief: Relief<'d>,
     key: &'d [u8],
     db: u8,
@@ -190,7 +214,7 @@ impl<'d> Entry<'d> {
     ) -> Entry<'d> {
         let found = shard.look_up(hash, db, key, now);
         let relief = Relief { store, now };
-        Entry { shard, garbage: Vec::new(), relief, key, db, hash, now, touching, found }
+        Entry { shard, garbage: Garbage::default(), relief, key, db, hash, now, touching, found }
     }
 
     fn shared(&self) -> &'d Shared {
@@ -403,6 +427,7 @@ impl<'d> Entry<'d> {
             None => {
                 let found = self.shard.add(self.hash, self.key, &fields, payload, queue, shared, self.now);
                 self.found = Some(found);
+                self.shard.announce_new(self.db, self.key);
             }
             Some(found) => {
                 let old = self.shard.log.record(found.handle);
@@ -494,11 +519,21 @@ impl<'d> Entry<'d> {
         self.item().map(Item::to_owned)
     }
 
-    /// Takes the item out.
+    /// Takes the item out. `O(1)` for what lies on the heap.
     pub fn take(&mut self, event: Event) -> Option<Owned> {
-        let owned = self.copy()?;
-        self.delete(event);
-        Some(owned)
+        let found = self.found.take()?;
+        let item = Item::of(&self.shard, found.handle);
+        let (flags, deadline) = (item.flags(), item.deadline());
+        let inline = item.heap.is_none().then(|| item.record.payload().to_vec());
+        self.shard.remove(found, self.hash);
+        let value = match inline {
+            Some(value) => OwnedValue::Inline(value),
+            None => OwnedValue::Object(self.shard.garbage.pop().expect("`remove` left it there").object),
+        };
+        self.shard.announce(self.db, self.key, event);
+        let shared = self.shared();
+        self.shard.settle(shared);
+        Some(Owned { value, flags, deadline })
     }
 
     /// Stores a value taken from elsewhere, in the place of whatever was there.
@@ -508,7 +543,7 @@ impl<'d> Entry<'d> {
     pub fn insert(&mut self, owned: Owned, event: Event) -> Result<(), StoreError> {
         let fields = Fields { flags: owned.flags, deadline: owned.deadline, ..self.new_fields() };
         match owned.value {
-            OwnedValue::Inline(value) if self.key.len() <= INLINE_KEY_MAX => {
+            OwnedValue::Inline(value) if value.len() <= INLINE_MAX && self.key.len() <= INLINE_KEY_MAX => {
                 self.store(fields, Payload::Inline(&value))?;
             }
             OwnedValue::Inline(value) => self.store_object(Object::String(value.into()), fields)?,
@@ -516,6 +551,57 @@ impl<'d> Entry<'d> {
         }
         self.shard.announce(self.db, self.key, event);
         Ok(())
+    }
+
+    /// The collection, to look at; `None` when there is no item.
+    ///
+    /// # Errors
+    /// The value is of another type.
+    pub fn collection<C: Collection>(&self) -> Result<Option<&C>, WrongKind> {
+        match self.item() {
+            None => Ok(None),
+            Some(item) => item.object().and_then(C::of).map(Some).ok_or(WrongKind),
+        }
+    }
+
+    /// The collection, to be changed; an empty one is made when there is no item. `adding`: bytes that the
+    /// change is going to add, at most; room is made for them first.
+    ///
+    /// # Errors
+    /// The value is of another type; `OutOfMemory`. Nothing was changed.
+    pub fn change<C: Collection>(&mut self, adding: usize) -> Result<Change<'_, 'd, C>, ChangeError> {
+        self.make_room_in::<C>(adding)?;
+        if self.found.is_none() {
+            let fields = self.new_fields();
+            self.store_object(C::default().into_object(), fields)?;
+        }
+        self.renew();
+        Ok(Change::new(self).expect("the collection is there"))
+    }
+
+    /// `change` for a collection that is there; `None` when there is no item.
+    ///
+    /// # Errors
+    /// As `change`.
+    pub fn change_existing<C: Collection>(
+        &mut self,
+        adding: usize,
+    ) -> Result<Option<Change<'_, 'd, C>>, ChangeError> {
+        self.make_room_in::<C>(adding)?;
+        self.renew();
+        Ok(Change::new(self))
+    }
+
+    fn make_room_in<C: Collection>(&mut self, adding: usize) -> Result<(), ChangeError> {
+        self.collection::<C>().map_err(|WrongKind| ChangeError::WrongKind)?;
+        let (Some(found), true) = (self.found, adding > 0) else { return Ok(()) };
+        let (queue, shared) = (self.shard.log.queue_of(found.handle), self.shared());
+        let room = self.shard.make_room(queue, 0, adding, self.now, shared);
+        if room != Ok(Room::There) {
+            // The collection itself may be what was evicted.
+            self.found = self.shard.look_up(self.hash, self.db, self.key, self.now);
+        }
+        room.map(|_| ()).map_err(|StoreError::OutOfMemory| ChangeError::OutOfMemory)
     }
 
     /// Watches the key, present or not; returns its version.
@@ -530,6 +616,87 @@ impl<'d> Entry<'d> {
 
     pub fn unwatch(&mut self) {
         self.shard.watched.release(self.db, self.key);
+    }
+}
+
+/// The value is of another type than the one asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongKind;
+
+/// Why a collection cannot be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeError {
+    WrongKind,
+    OutOfMemory,
+}
+
+impl From<StoreError> for ChangeError {
+    fn from(StoreError::OutOfMemory: StoreError) -> ChangeError {
+        ChangeError::OutOfMemory
+    }
+}
+
+/// A collection that is being changed, with its shard locked. Dropping it accounts for its new size, and
+/// deletes it when it is empty.
+pub struct Change<'e, 'd, C: Collection> {
+    entry: &'e mut Entry<'d>,
+    index: HeapIndex,
+    queue: Queue,
+    /// Something was announced: then the deletion of an emptied collection is too.
+    is_announced: bool,
+    collection: PhantomData<C>,
+}
+
+impl<'e, 'd, C: Collection> Change<'e, 'd, C> {
+    fn new(entry: &'e mut Entry<'d>) -> Option<Change<'e, 'd, C>> {
+        let handle = entry.found?.handle;
+        let index = entry.shard.log.record(handle).heap_index()?;
+        let queue = entry.shard.log.queue_of(handle);
+        Some(Change { entry, index, queue, is_announced: false, collection: PhantomData })
+    }
+
+    /// Says what happened, as often as something did.
+    pub fn announce(&mut self, event: Event) {
+        self.is_announced = true;
+        self.entry.shard.stats.stored += 1;
+        self.entry.shard.announce(self.entry.db, self.entry.key, event);
+    }
+
+    /// Says what happened, and ends the change.
+    pub fn done(mut self, event: Event) {
+        self.announce(event);
+    }
+}
+
+impl<C: Collection> Deref for Change<'_, '_, C> {
+    type Target = C;
+
+    #[inline]
+    fn deref(&self) -> &C {
+        C::of(&self.entry.shard.heap.get(self.index).object).expect("the kind was looked at")
+    }
+}
+
+impl<C: Collection> DerefMut for Change<'_, '_, C> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut C {
+        C::of_mut(self.entry.shard.object_mut(self.index)).expect("the kind was looked at")
+    }
+}
+
+impl<C: Collection> Drop for Change<'_, '_, C> {
+    fn drop(&mut self) {
+        let is_over = self.is_empty() && !self.stays_when_empty();
+        let entry = &mut *self.entry;
+        entry.shard.reweigh(self.index, self.queue);
+        if is_over && let Some(found) = entry.found.take() {
+            entry.shard.remove(found, entry.hash);
+            if self.is_announced {
+                entry.shard.announce(entry.db, entry.key, Event::Del);
+            }
+        }
+        let shared = entry.shared();
+        entry.shard.settle(shared);
     }
 }
 

@@ -4,6 +4,8 @@
 use super::memory::allocated;
 use super::value::Object;
 use bytes::BytesMut;
+use std::sync::LazyLock;
+use std::sync::mpsc::Sender;
 
 /// Index of a heap item within its shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +43,9 @@ impl HeapItem {
     /// Changes a string where it lies, lengthening it by zeros to `len` bytes first. `false`: its buffer is
     /// too short or somebody else reads it, nothing was done.
     pub(super) fn edit(&mut self, len: usize, change: impl FnOnce(&mut [u8])) -> bool {
-        let Object::String(text) = &mut self.object;
+        // With no collection compiled in there is no other pattern.
+        #[allow(irrefutable_let_patterns)]
+        let Object::String(text) = &mut self.object else { return false };
         match std::mem::take(text).try_into_mut() {
             Ok(mut buffer) => {
                 let fits = buffer.capacity() >= len;
@@ -59,8 +63,69 @@ impl HeapItem {
         }
     }
 
+    /// Weighs the item anew; what was charged before, and what is now.
+    pub(super) fn reweigh(&mut self) -> (usize, usize) {
+        let before = self.charged;
+        self.charged = self.weigh();
+        (before, self.charged)
+    }
+
     pub(super) fn charged(&self) -> usize {
         self.charged
+    }
+}
+
+/// Items on their way out. Dropping them frees small ones at once; collections that take long to free are left
+/// to a thread of their own, so that deleting one of ten million members stalls nobody.
+#[derive(Debug, Default)]
+pub(super) struct Garbage(Vec<Box<HeapItem>>);
+
+impl Garbage {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn push(&mut self, item: Box<HeapItem>) {
+        self.0.push(item);
+    }
+
+    pub(super) fn extend(&mut self, items: impl Iterator<Item = Box<HeapItem>>) {
+        self.0.extend(items);
+    }
+
+    pub(super) fn append(&mut self, other: &mut Garbage) {
+        self.0.append(&mut other.0);
+    }
+
+    /// Takes the item back that was pushed last.
+    pub(super) fn pop(&mut self) -> Option<Box<HeapItem>> {
+        self.0.pop()
+    }
+}
+
+impl Drop for Garbage {
+    #[inline]
+    fn drop(&mut self) {
+        /// As many allocations are freed in a few microseconds; Redis draws the line there too.
+        const LIGHT: usize = 64;
+        if !self.0.is_empty() && (self.0.len() > LIGHT || self.0.iter().any(|item| item.object.len() > LIGHT))
+        {
+            free_aside(std::mem::take(&mut self.0));
+        }
+    }
+}
+
+/// Hands items to the thread that frees them; frees them here if there is none.
+#[cold]
+fn free_aside(items: Vec<Box<HeapItem>>) {
+    static REAPER: LazyLock<Option<Sender<Vec<Box<HeapItem>>>>> = LazyLock::new(|| {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let work = move || receiver.iter().for_each(drop::<Vec<Box<HeapItem>>>);
+        std::thread::Builder::new().name("reaper".into()).spawn(work).ok().map(|_| sender)
+    });
+    if let Some(reaper) = &*REAPER {
+        // A send that fails gives the items back, to be dropped here.
+        let _ = reaper.send(items);
     }
 }
 

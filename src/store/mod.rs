@@ -29,19 +29,24 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
-pub use change::Event;
-pub use entry::{Entry, Expiry, Item, Owned, OwnedValue, Put, StoreError, Value};
+pub use change::{Event, EventClass, Interest, Observer};
+pub use entry::{
+    Change, ChangeError, Entry, Expiry, Item, Owned, OwnedValue, Put, StoreError, Value, WrongKind,
+};
 pub use eviction::PolicyKind;
 pub use item::Mark;
 pub use shard::{DbCount, ShardStats};
-pub use value::Kind;
+pub use value::{Collection, Kind, Object};
 
 use crate::clock::Millis;
+use change::Hub;
+use heap::Garbage;
 use log::{Handle, Queue};
 use parking_lot::{Mutex, MutexGuard};
 use shard::{Shard, Shared, item_hash};
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How a store is laid out.
 #[derive(Clone, Copy, Debug)]
@@ -79,8 +84,7 @@ pub struct Store {
     shards: Box<[Slot]>,
     /// How far to shift a key's hash to get its shard.
     shift: u32,
-    /// Logical database → the number that its items carry. `SWAPDB` exchanges two of them.
-    databases: Box<[AtomicU8]>,
+    hub: Arc<Hub>,
     /// The shard that is asked next when another needs room.
     giver: AtomicUsize,
 }
@@ -126,16 +130,26 @@ impl Store {
             0 => shards_for(options.limit),
             shards => shards.next_power_of_two(),
         };
-        let databases = options.databases.max(1);
+        let hub = Arc::new(Hub::new(options.databases.max(1)));
         Store {
             shared: Shared::new(options.limit, options.policy, shards, options.seed),
             shards: (0..shards)
-                .map(|number| Slot(Mutex::new(Shard::new(databases.into(), number as u64))))
+                .map(|number| Slot(Mutex::new(Shard::new(hub.clone(), number as u64))))
                 .collect(),
             shift: 64 - shards.ilog2(),
-            databases: (0..databases).map(AtomicU8::new).collect(),
+            hub,
             giver: AtomicUsize::new(0),
         }
+    }
+
+    /// Names who is told of changes while anybody listens. Once a store.
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        self.hub.observe(observer);
+    }
+
+    /// Turns an interest in changes on or off. A key whose shard the caller holds is told from this moment on.
+    pub fn listen(&self, interest: Interest, on: bool) {
+        self.hub.listen(interest, on);
     }
 
     /// A handle on a database. `index` is below `databases()`.
@@ -144,11 +158,11 @@ impl Store {
     }
 
     fn id_of(&self, index: u32) -> u8 {
-        self.databases[index as usize].load(Ordering::Relaxed)
+        self.hub.databases[index as usize].load(Ordering::Relaxed)
     }
 
     pub fn databases(&self) -> u32 {
-        self.databases.len() as u32
+        self.hub.databases.len() as u32
     }
 
     #[inline]
@@ -447,7 +461,7 @@ impl<'s> Db<'s> {
     pub fn stats(&mut self) -> StoreStats {
         let store = self.store;
         let mut sum = StoreStats {
-            databases: vec![DbCount::default(); store.databases.len()],
+            databases: vec![DbCount::default(); store.hub.databases.len()],
             ..StoreStats::default()
         };
         for shard in 0..store.shards.len() {
@@ -492,23 +506,26 @@ impl<'s> Db<'s> {
     /// Deletes everything in this database, at one moment.
     pub fn flush(&mut self) {
         let id = self.id;
-        self.flush_by(&|shard, shared| shard.flush(id, shared));
+        self.flush_by(Some(self.index), &|shard, shared| shard.flush(id, shared));
     }
 
     /// Deletes everything in all databases, at one moment.
     pub fn flush_all(&mut self) {
-        self.flush_by(&|shard, shared| shard.flush_all(shared));
+        self.flush_by(None, &|shard, shared| shard.flush_all(shared));
     }
 
-    fn flush_by(&mut self, flush: &dyn Fn(&mut Shard, &Shared)) {
+    fn flush_by(&mut self, db: Option<u32>, flush: &dyn Fn(&mut Shard, &Shared)) {
         let (store, is_mine) = (self.store, !self.is_holding());
         self.hold_all();
         // Dropped when the locks are gone, unless the caller holds them for longer.
-        let mut garbage = Vec::new();
+        let mut garbage = Garbage::default();
         for number in 0..store.shards.len() {
             let mut shard = self.guard(number);
             flush(&mut shard, &store.shared);
             garbage.append(&mut shard.garbage);
+        }
+        if let Some(observer) = store.hub.observer() {
+            observer.flushed(db);
         }
         if is_mine {
             self.release();
@@ -525,8 +542,11 @@ impl<'s> Db<'s> {
             for number in 0..store.shards.len() {
                 self.guard(number).swap_watched(id_a, id_b, &store.shared);
             }
-            store.databases[a as usize].store(id_b, Ordering::Relaxed);
-            store.databases[b as usize].store(id_a, Ordering::Relaxed);
+            store.hub.databases[a as usize].store(id_b, Ordering::Relaxed);
+            store.hub.databases[b as usize].store(id_a, Ordering::Relaxed);
+            if let Some(observer) = store.hub.observer() {
+                observer.swapped(a, b);
+            }
         }
         self.id = store.id_of(self.index);
         if is_mine {

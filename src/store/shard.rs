@@ -1,19 +1,21 @@
 //! One lock's part of the store: index, log, heap values, expiry and counters, kept consistent
 //! together. Methods take the shard by `&mut`, so holding its lock is what lets you call them.
 
-use super::change::{Event, Watched};
+use super::change::{Event, Hub, Watched};
 use super::entry::StoreError;
 use super::eviction::s3fifo::{S3Fifo, Verdict};
 use super::eviction::{PolicyKind, lfu};
 use super::expiry::Wheel;
-use super::heap::{Heap, HeapItem};
+use super::heap::{Garbage, Heap, HeapItem};
 use super::item::{self, Fields, Record};
 use super::log::{Handle, Log, Moved, Queue, SEGMENT_MAX};
 use super::memory::Budget;
 use super::table::{Position, SPENT, Table};
+use super::value::Object;
 use crate::clock::{Deadline, Millis};
 use foldhash::quality::FixedState;
 use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
 /// Tables a shard: small ones, so that growing one pauses nobody for long.
@@ -110,10 +112,11 @@ pub(super) struct Shard {
     wheel: Wheel,
     s3fifo: S3Fifo,
     pub watched: Watched,
+    hub: Arc<Hub>,
     pub counts: Vec<DbCount>,
     pub stats: ShardStats,
     /// Heap values on their way out; dropped when the lock is gone.
-    pub garbage: Vec<Box<HeapItem>>,
+    pub garbage: Garbage,
     /// Bytes of heap values, by the queue that their records are in.
     heap_bytes: [usize; 2],
     table_bytes: usize,
@@ -124,7 +127,7 @@ pub(super) struct Shard {
 }
 
 impl Shard {
-    pub(super) fn new(databases: usize, number: u64) -> Shard {
+    pub(super) fn new(hub: Arc<Hub>, number: u64) -> Shard {
         Shard {
             tables: Default::default(),
             log: Log::default(),
@@ -132,9 +135,10 @@ impl Shard {
             wheel: Wheel::default(),
             s3fifo: S3Fifo::new(0),
             watched: Watched::default(),
-            counts: vec![DbCount::default(); databases],
+            counts: vec![DbCount::default(); hub.databases.len()],
+            hub,
             stats: ShardStats::default(),
-            garbage: Vec::new(),
+            garbage: Garbage::default(),
             heap_bytes: [0; 2],
             table_bytes: 0,
             charged: 0,
@@ -332,6 +336,18 @@ impl Shard {
         self.heap.insert(Box::new(item)).0.to_le_bytes()
     }
 
+    /// The heap value of an item, to be changed where it lies; then `reweigh`.
+    pub(super) fn object_mut(&mut self, index: super::heap::HeapIndex) -> &mut Object {
+        &mut self.heap.get_mut(index).object
+    }
+
+    /// Accounts for what a heap value has grown or shrunk by.
+    pub(super) fn reweigh(&mut self, index: super::heap::HeapIndex, queue: Queue) {
+        let (before, after) = self.heap.get_mut(index).reweigh();
+        let bytes = &mut self.heap_bytes[queue as usize];
+        *bytes = *bytes + after - before;
+    }
+
     /// Takes a heap value away from a record that lives on without it.
     pub(super) fn drop_heap(&mut self, index: super::heap::HeapIndex, queue: Queue) {
         let item = self.heap.remove(index);
@@ -347,9 +363,20 @@ impl Shard {
 
     /// What every write announces.
     #[inline]
-    pub(super) fn announce(&mut self, db: u8, key: &[u8], _event: Event) {
+    pub(super) fn announce(&mut self, db: u8, key: &[u8], event: Event) {
         if !self.watched.is_empty() {
             self.watched.changed(db, key);
+        }
+        if self.hub.is_listening() {
+            self.hub.tell(db, key, event);
+        }
+    }
+
+    /// Says that a key is there that was not.
+    #[inline]
+    pub(super) fn announce_new(&self, db: u8, key: &[u8]) {
+        if self.hub.is_listening() {
+            self.hub.tell(db, key, Event::New);
         }
     }
 
@@ -540,7 +567,7 @@ impl Shard {
         self.stats.evicted += 1;
         let record = self.log.record(found.handle);
         self.stats.evicted_unfetched += u64::from(!record.has_mark(item::Mark::Fetched));
-        if !self.watched.is_empty() {
+        if !self.watched.is_empty() || self.hub.is_listening() {
             let (db, key) = (record.db(), self.key_of(record).to_vec());
             self.announce(db, &key, Event::Evicted);
         }
@@ -810,7 +837,7 @@ impl Shard {
         for key in self.watched.keys_of(db) {
             let hash = item_hash(shared.hash(&key), db);
             if self.find(hash, db, &key).is_some() {
-                self.announce(db, &key, Event::Flush);
+                self.watched.changed(db, &key);
             }
         }
     }

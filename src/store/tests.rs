@@ -288,7 +288,7 @@ fn append(store: &Store, key: &[u8], piece: &[u8]) -> Result<usize, StoreError> 
 }
 
 fn shared(store: &Store, key: &[u8]) -> bytes::Bytes {
-    match store.db(0, START).entry(key).item().map(|item| item.value()) {
+    match store.db(0, START).entry(key).item().and_then(|item| item.value()) {
         Some(Value::Shared(bytes)) => bytes.clone(),
         _ => panic!("a large string is shared"),
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub fn daemon(settings: &[(&str, &str)]) -> Daemon {
     let mut daemon = Daemon::new(Config::with(settings).expect("the test's settings are valid"), 1);
     // The same hash seed in all of them, and so the same CAS uniques.
-    daemon.store = Store::new(StoreOptions::default());
+    daemon.set_store(Store::new(StoreOptions::default()));
     daemon
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// A daemon without sockets. All have the same hash seed, and so the same scan order.
 pub fn daemon(settings: &[(&str, &str)]) -> Daemon {
     let mut daemon = Daemon::new(Config::with(settings).expect("the test's settings are valid"), 1);
-    daemon.store = Store::new(StoreOptions { limit: daemon.store.limit(), ..StoreOptions::default() });
+    daemon.set_store(Store::new(StoreOptions { limit: daemon.store.limit(), ..StoreOptions::default() }));
     daemon
 }
 

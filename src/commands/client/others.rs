@@ -86,11 +86,12 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
     let command = number.checked_sub(1).and_then(|number| TABLE.name_of(number)).unwrap_or("NULL");
     let multi = if client.in_multi.load(Relaxed) { i64::from(client.queued.load(Relaxed)) } else { -1 };
     let (input, output) = (client.query_bytes.load(Relaxed), client.output_bytes.load(Relaxed));
-    let total = size_of::<Client>() as u64 + input + output;
+    let queued = client.queued_bytes.load(Relaxed);
+    let total = size_of::<Client>() as u64 + input + queued + output;
     let _ = writeln!(
         text,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={multi} \
-         watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl={output} oll=0 omem={output} \
+         watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued} rbs=0 rbp=0 obl={output} oll=0 omem={output} \
          tot-mem={total} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
         client.addr,

@@ -4,7 +4,7 @@ use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
 use crate::commands::args::parse_int;
 use crate::commands::table::{Arity, CommandSpec, Flag, KeySpec, KeyUse};
 use crate::config::Param;
-use crate::store::Item;
+use crate::store::{Item, Object};
 
 const ABOUT: CommandSpec = CommandSpec {
     arity: Arity::Exactly(3),
@@ -74,13 +74,21 @@ fn about(
 /// was appended to is `raw` there.
 fn encoding(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     about(ctx, args, |reply, item| {
-        reply.bulk(item.string().map_or(item.kind().name(), encoding_of).as_bytes());
+        reply.bulk(encoding_of(item).as_bytes());
         Ok(Done)
     })
 }
 
+/// The name of an item's layout.
+pub(in crate::commands) fn encoding_of(item: &Item<'_>) -> &'static str {
+    match item.string() {
+        Some(text) => encoding_of_string(text),
+        None => item.object().map_or("", Object::encoding),
+    }
+}
+
 /// How Redis would store a string.
-pub(in crate::commands) fn encoding_of(text: &[u8]) -> &'static str {
+fn encoding_of_string(text: &[u8]) -> &'static str {
     const EMBEDDED_MAX: usize = 44;
     match text.len() {
         ..=20 if parse_int(text).is_some() => "int",
@@ -158,7 +166,7 @@ fn help(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
 
 #[cfg(test)]
 mod tests {
-    use super::encoding_of;
+    use super::encoding_of_string;
 
     #[test]
     fn encodings_are_those_redis_would_choose() {
@@ -171,7 +179,7 @@ mod tests {
             (&"a".repeat(44), "embstr"),
             (&"a".repeat(45), "raw"),
         ] {
-            assert_eq!(encoding_of(text.as_bytes()), expected, "{text}");
+            assert_eq!(encoding_of_string(text.as_bytes()), expected, "{text}");
         }
     }
 }

@@ -92,11 +92,9 @@ pub(super) fn getrange(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult 
         ctx.reply.bulk(b"");
         return Ok(Done);
     };
-    let text = lookup::string(&item)?;
-    let range = range(start, end, text.len());
-    match item.value() {
-        Value::Shared(bytes) => ctx.reply.shared(&bytes.slice(range)),
-        Value::Inline(bytes) => ctx.reply.bulk(&bytes[range]),
+    match item.value().ok_or(CommandError::WrongType)? {
+        Value::Shared(bytes) => ctx.reply.shared(&bytes.slice(range(start, end, bytes.len()))),
+        Value::Inline(bytes) => ctx.reply.bulk(&bytes[range(start, end, bytes.len())]),
     }
     Ok(Done)
 }

@@ -1,5 +1,7 @@
-//! Values that do not lie in the log: large strings now, collections when their families come.
-//! Plain data structures; they know neither the store nor a protocol.
+//! Values that do not lie in the log: large strings and collections. Plain data structures; they know
+//! neither the store nor a protocol.
+
+pub mod listpack;
 
 use super::memory::allocated;
 use bytes::Bytes;
@@ -8,6 +10,11 @@ use bytes::Bytes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     String,
+    List,
+    Set,
+    SortedSet,
+    Hash,
+    Stream,
 }
 
 impl Kind {
@@ -15,28 +22,119 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Kind::String => "string",
+            Kind::List => "list",
+            Kind::Set => "set",
+            Kind::SortedSet => "zset",
+            Kind::Hash => "hash",
+            Kind::Stream => "stream",
         }
     }
 }
 
-/// A value on the heap.
-#[derive(Clone, Debug)]
-pub enum Object {
-    /// A string too large for the log; a clone shares it.
-    String(Bytes),
-}
+/// A type of value other than the string.
+pub trait Collection: Default + Clone + Stored {
+    const KIND: Kind;
 
-impl Object {
-    pub fn kind(&self) -> Kind {
-        match self {
-            Object::String(_) => Kind::String,
-        }
+    /// Members, fields, elements, entries. `O(1)`.
+    fn len(&self) -> usize;
+
+    fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
-    /// Bytes allocated behind the object itself. `O(1)`.
-    pub fn bytes(&self) -> usize {
-        match self {
-            Object::String(bytes) => allocated(bytes.len()),
-        }
+    /// Is there to stay when it has no members: a stream has more to remember than its entries.
+    fn stays_when_empty(&self) -> bool {
+        false
     }
+
+    /// Bytes allocated behind the struct itself, rounded as the allocator does. `O(1)`.
+    fn bytes(&self) -> usize;
+
+    /// What `OBJECT ENCODING` calls its layout.
+    fn encoding(&self) -> &'static str;
 }
+
+/// How a collection goes into an [`Object`] and is found in it.
+pub trait Stored: Sized {
+    fn of(object: &Object) -> Option<&Self>;
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+    fn into_object(self) -> Object;
+}
+
+/// Declares [`Object`] and what leads from it to each collection.
+macro_rules! objects {
+    ($($name:ident),* $(,)?) => {
+        /// A value on the heap.
+        #[derive(Clone, Debug)]
+        pub enum Object {
+            /// A string too large for the log; a clone shares it.
+            String(Bytes),
+            $($name(Box<$name>),)*
+        }
+
+        impl Object {
+            pub fn kind(&self) -> Kind {
+                match self {
+                    Object::String(_) => Kind::String,
+                    $(Object::$name(_) => <$name as Collection>::KIND,)*
+                }
+            }
+
+            /// Bytes allocated behind the object itself. `O(1)`.
+            pub fn bytes(&self) -> usize {
+                match self {
+                    Object::String(bytes) => allocated(bytes.len()),
+                    $(Object::$name(value) => allocated(size_of::<$name>()) + value.bytes(),)*
+                }
+            }
+
+            /// Members of a collection; a string has one.
+            pub fn len(&self) -> usize {
+                match self {
+                    Object::String(_) => 1,
+                    $(Object::$name(value) => value.len(),)*
+                }
+            }
+
+            pub fn is_empty(&self) -> bool {
+                self.len() == 0
+            }
+
+            /// What `OBJECT ENCODING` answers for it.
+            pub fn encoding(&self) -> &'static str {
+                match self {
+                    Object::String(_) => "raw",
+                    $(Object::$name(value) => value.encoding(),)*
+                }
+            }
+        }
+
+        $(impl Stored for $name {
+            #[inline]
+            fn of(object: &Object) -> Option<&$name> {
+                // With a single type of collection there would be nothing else.
+                #[allow(unreachable_patterns)]
+                match object {
+                    Object::$name(value) => Some(value),
+                    _ => None,
+                }
+            }
+
+            #[inline]
+            fn of_mut(object: &mut Object) -> Option<&mut $name> {
+                #[allow(unreachable_patterns)]
+                match object {
+                    Object::$name(value) => Some(value),
+                    _ => None,
+                }
+            }
+
+            fn into_object(self) -> Object {
+                Object::$name(Box::new(self))
+            }
+        })*
+    };
+}
+
+// One name a line, so that a new type is a new line: `Hash,`.
+objects! {}

@@ -1,0 +1,8 @@
+//! Collections beside a real `redis-server`: for each family random commands, to which both must reply with
+//! the same bytes. `walk` explains how a family takes part; its module says what cannot agree.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod listpack;
+mod walk;
