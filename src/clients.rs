@@ -37,6 +37,8 @@ pub struct Client {
     pub created: Millis,
     pub last_active: AtomicU64,
     pub profile: Mutex<Profile>,
+    /// The id of its user.
+    pub user: AtomicU64,
     /// The last command: its number, as its protocol counts its commands, plus 1; 0: none yet.
     pub last_command: AtomicU32,
     pub db: AtomicU32,
@@ -187,6 +189,7 @@ impl Clients {
             created: arrival.now,
             last_active: AtomicU64::new(arrival.now.0),
             profile: Mutex::new(Profile { user: "default".into(), ..Profile::default() }),
+            user: AtomicU64::new(0),
             last_command: AtomicU32::new(0),
             db: AtomicU32::new(0),
             resp: AtomicU8::new(2),
@@ -246,6 +249,15 @@ impl Clients {
         let mut clients: Vec<_> = self.by_id.iter().map(|client| client.clone()).collect();
         clients.sort_unstable_by_key(|client| client.id);
         clients
+    }
+
+    /// Closes all connections of these users, but not that of client `but`.
+    pub fn close_users(&self, users: &[u64], but: u64) {
+        for client in self.by_id.iter() {
+            if client.id != but && users.contains(&client.user.load(Ordering::Relaxed)) {
+                client.close();
+            }
+        }
     }
 
     pub fn len(&self) -> usize {

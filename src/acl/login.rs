@@ -26,6 +26,16 @@ impl Login {
         Login { epoch, is_unrestricted: user.is_unrestricted(), has_logged_in: user.is_open(), user }
     }
 
+    /// As the connection of the user with this id.
+    ///
+    /// # Errors
+    /// There is no such user any more.
+    pub fn of(acl: &Acl, id: u64) -> Result<Login, Gone> {
+        let epoch = acl.epoch();
+        let user = acl.all().into_iter().find(|user| user.id() == id).ok_or(Gone)?;
+        Ok(Login { epoch, is_unrestricted: user.is_unrestricted(), has_logged_in: true, user })
+    }
+
     /// Becomes `user`, whom [`Acl::authenticate`] gave together with `epoch`.
     pub fn become_user(&mut self, (user, epoch): (Arc<User>, u64)) {
         self.is_unrestricted = user.is_unrestricted();

@@ -19,7 +19,7 @@ mod user;
 pub use check::{Denied, Reason};
 pub use log::{Denial, Entry, Log, Origin};
 pub use login::{Gone, Login};
-pub use rule::RuleError;
+pub use rule::{RuleError, has_blanks};
 pub use selector::{Access, Selector};
 pub use user::{SetUserError, User};
 

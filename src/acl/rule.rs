@@ -32,7 +32,7 @@ pub enum RuleError {
 }
 
 /// Neither a user's name nor a pattern may hold blanks or zeros, which the file could not keep.
-pub(super) fn has_blanks(text: &[u8]) -> bool {
+pub fn has_blanks(text: &[u8]) -> bool {
     // C's isspace, which has the vertical tab beside Rust's.
     text.iter().any(|byte| byte.is_ascii_whitespace() || matches!(byte, 0 | 0x0b))
 }

@@ -161,6 +161,10 @@ impl Selector {
             }
             None => patterns.push(KeyPattern { pattern: pattern.into(), access }),
         }
+        // Differs: Redis keeps `%RW~*` as a pattern, and then shows a line that it cannot read back.
+        if patterns.iter().any(|known| *known.pattern == *b"*" && known.access == Access::BOTH) {
+            self.keys = Reach::All;
+        }
         Ok(())
     }
 

@@ -59,6 +59,10 @@ impl User {
         self.is_on && self.takes_any_password
     }
 
+    pub fn is_on(&self) -> bool {
+        self.is_on
+    }
+
     pub fn takes_any_password(&self) -> bool {
         self.takes_any_password
     }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod session;
 pub mod table;
 
+mod acl;
 mod client;
 mod config;
 mod connection;
@@ -24,6 +25,7 @@ mod lookup;
 mod memory;
 mod metering;
 mod monitor;
+mod permission;
 mod replication;
 mod server;
 mod slowlog;
@@ -34,6 +36,7 @@ pub use args::{Args, pick};
 pub use blocking::serve;
 pub use error::CommandError;
 
+use crate::acl::Login;
 use crate::clients::{Client, Unblock};
 use crate::clock::Millis;
 use crate::config::Param;
@@ -50,6 +53,7 @@ use table::CommandSpec;
 
 /// Every family's commands. The only registration.
 static FAMILIES: &[&[CommandSpec]] = &[
+    acl::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
@@ -84,11 +88,6 @@ pub struct Ctx<'c> {
 }
 
 impl Ctx<'_> {
-    /// Must a client that has not logged in do so? `CONFIG SET` may have taken the password away since it came.
-    fn needs_password(&self) -> bool {
-        !self.daemon.config.text(Param::RequirePass).is_empty()
-    }
-
     /// Answers `HELP`: Redis' first and last lines around what is said of the subcommands.
     fn help(&mut self, container: &str, lines: &[&str]) -> CommandResult {
         self.reply.array(lines.len() + 3);
@@ -151,8 +150,9 @@ impl Pause {
 
 impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
-        let open = daemon.config.text(Param::RequirePass).is_empty();
-        Session { decoder: Decoder::default(), state: State::new(open), client, pause: None }
+        let login = Login::new(&daemon.acl);
+        client.user.store(login.user().id(), Ordering::Relaxed);
+        Session { decoder: Decoder::default(), state: State::new(login), client, pause: None }
     }
 
     /// Executes the requests that `input` holds; see [`Progress`].
@@ -188,7 +188,7 @@ impl Session {
             if ctx.reply.out().len() >= FLUSH_AT {
                 break Next::Flush;
             }
-            let stranger = !ctx.state.authenticated && ctx.needs_password();
+            let stranger = ctx.state.login.is_stranger(&daemon.acl);
             let limits = Limits { bulk_max, stranger };
             match self.decoder.step(&input[consumed..], limits) {
                 Ok(Step::Incomplete(at_least)) => break Next::Read { at_least },
