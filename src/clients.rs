@@ -1,6 +1,7 @@
 //! The connected clients: what `CLIENT LIST`, `stats conns` and `MONITOR` know of them, and the
 //! mailbox through which one connection reaches another, on whatever worker it lives.
 
+use crate::acl::User;
 use crate::clock::Millis;
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -93,6 +94,12 @@ impl Client {
         let host = self.addr.rsplit_once(':').map_or(&*self.addr, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
         self.unix || host.parse::<std::net::IpAddr>().is_ok_and(|host| host.to_canonical().is_loopback())
+    }
+
+    /// Lets others know who the connection is.
+    pub fn become_user(&self, user: &User) {
+        self.user.store(user.id(), Ordering::Relaxed);
+        self.profile.lock().user = String::from_utf8_lossy(&user.name).into_owned();
     }
 
     /// Has mail come since the last `take_mail`? One relaxed load.

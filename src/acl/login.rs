@@ -48,7 +48,13 @@ impl Login {
     /// There is no such user any more.
     #[inline]
     pub fn refresh(&mut self, acl: &Acl) -> Result<(), Gone> {
-        if self.epoch == acl.epoch() { Ok(()) } else { self.look_again(acl) }
+        if self.is_stale(acl) { self.look_again(acl) } else { Ok(()) }
+    }
+
+    /// Has any user changed since the last look?
+    #[inline]
+    pub fn is_stale(&self, acl: &Acl) -> bool {
+        self.epoch != acl.epoch()
     }
 
     #[cold]
@@ -68,6 +74,11 @@ impl Login {
     #[inline]
     pub fn is_unrestricted(&self) -> bool {
         self.is_unrestricted
+    }
+
+    /// The user, when it may not do everything.
+    pub fn restricted(&self) -> Option<Arc<User>> {
+        (!self.is_unrestricted).then(|| self.user.clone())
     }
 
     /// Must it log in before anything else? Who came while the default user took no password need not, once it

@@ -5,7 +5,7 @@ use super::check::{Denied, Reason, check};
 use super::password::PasswordHash;
 use super::rule::{RuleError, merge_selectors};
 use super::selector::{Access, Selector};
-use crate::commands::table::Command;
+use crate::commands::table::{Command, TABLE};
 use crate::config::split_bytes;
 use crate::resp::Argv;
 use std::fmt;
@@ -204,6 +204,22 @@ impl User {
         self.selectors().any(|selector| {
             selector.allows_every_key(wanted) && super::check::check_selector(selector, command, argv).is_ok()
         })
+    }
+
+    /// May the command of this full name be run on this key? For what is not a Redis request but counts as one.
+    ///
+    /// # Errors
+    /// `Reason::Key` when it is but the key.
+    pub fn may_do(&self, command: &str, key: Option<(&[u8], Access)>) -> Result<(), Reason> {
+        let command = TABLE.find_full(command.as_bytes()).ok_or(Reason::Command)?;
+        let mut reason = Reason::Command;
+        for selector in self.selectors().filter(|selector| selector.allows_command(command, None)) {
+            if key.is_none_or(|(key, wanted)| selector.allows_key(key, wanted)) {
+                return Ok(());
+            }
+            reason = Reason::Key;
+        }
+        Err(reason)
     }
 
     /// May this key be accessed so?

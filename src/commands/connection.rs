@@ -113,7 +113,7 @@ fn log_in(ctx: &mut Ctx<'_>, argv: Argv<'_>, user: &[u8], password: &[u8]) -> Re
     match ctx.daemon.acl.authenticate(user, password) {
         Some(found) => {
             ctx.state.login.become_user(found);
-            tell_user(ctx);
+            ctx.client.become_user(ctx.state.login.user());
             Ok(())
         }
         None => {
@@ -126,14 +126,7 @@ fn log_in(ctx: &mut Ctx<'_>, argv: Argv<'_>, user: &[u8], password: &[u8]) -> Re
 /// Becomes the default user, as a client that has just come.
 pub(super) fn log_out(ctx: &mut Ctx<'_>) {
     ctx.state.login = Login::new(&ctx.daemon.acl);
-    tell_user(ctx);
-}
-
-/// Tells others who the connection is.
-fn tell_user(ctx: &Ctx<'_>) {
-    let user = ctx.state.login.user();
-    ctx.client.user.store(user.id(), Relaxed);
-    ctx.client.profile.lock().user = String::from_utf8_lossy(&user.name).into_owned();
+    ctx.client.become_user(ctx.state.login.user());
 }
 
 /// `HELLO [protover [AUTH username password] [SETNAME clientname]]`

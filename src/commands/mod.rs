@@ -151,7 +151,7 @@ impl Pause {
 impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
         let login = Login::new(&daemon.acl);
-        client.user.store(login.user().id(), Ordering::Relaxed);
+        client.become_user(login.user());
         Session { decoder: Decoder::default(), state: State::new(login), client, pause: None }
     }
 
