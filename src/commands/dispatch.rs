@@ -244,7 +244,7 @@ fn args_of<'a>(command: &Command, argv: Argv<'a>) -> Args<'a> {
 
 fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
     let positions = command.key_positions(argv);
-    ctx.db.hold(positions.iter().filter_map(|&at| argv.get(at)));
+    ctx.db.hold_for_one(positions.iter().filter_map(|&at| argv.get(at)));
 }
 
 /// Several keys are held together, so that nobody sees a half; those of a command that may have to wait until it
@@ -252,7 +252,9 @@ fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
 #[inline]
 fn execute(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
     let mut args = args_of(command, argv);
-    if command.holds_keys && !ctx.db.is_holding() {
+    if ctx.db.is_holding() {
+        ctx.db.keep_held();
+    } else if command.holds_keys {
         hold_keys(ctx, command, argv);
         let result = (command.spec.run)(ctx, &mut args);
         if let Ok(Outcome::Block { deadline, nil }) = result {

@@ -9,12 +9,14 @@ pub mod error;
 pub mod session;
 pub mod table;
 
+mod bitmap;
 mod client;
 mod config;
 mod connection;
 mod debug;
 mod expire;
 mod expiry;
+mod hyperloglog;
 mod info;
 mod introspect;
 mod keyspace;
@@ -24,8 +26,11 @@ mod memory;
 mod metering;
 mod monitor;
 mod pubsub;
+mod random;
 mod replication;
+mod scan;
 mod server;
+mod set;
 mod slowlog;
 mod string;
 mod transaction;
@@ -50,11 +55,13 @@ use table::CommandSpec;
 
 /// Every family's commands. The only registration.
 static FAMILIES: &[&[CommandSpec]] = &[
+    bitmap::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    hyperloglog::COMMANDS,
     info::COMMANDS,
     introspect::COMMANDS,
     keyspace::COMMANDS,
@@ -64,6 +71,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     pubsub::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     slowlog::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,

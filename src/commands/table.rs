@@ -62,6 +62,10 @@ pub enum KeyUse {
     Read,
     /// `RO`: only metadata is looked at.
     Look,
+    /// `RW access`: read, and what is written nobody can tell from what was there.
+    ReadRewrite,
+    /// `RW access insert`
+    ReadInsert,
     /// `RW access update`
     ReadUpdate,
     /// `RW update`
@@ -91,6 +95,8 @@ impl KeyUse {
         match self {
             KeyUse::Read => &["RO", "access"],
             KeyUse::Look => &["RO"],
+            KeyUse::ReadRewrite => &["RW", "access"],
+            KeyUse::ReadInsert => &["RW", "access", "insert"],
             KeyUse::ReadUpdate => &["RW", "access", "update"],
             KeyUse::Update => &["RW", "update"],
             KeyUse::Insert => &["RW", "insert"],
