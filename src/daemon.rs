@@ -6,6 +6,7 @@ use crate::clock::{Clock, Millis};
 use crate::config::{Config, Param};
 use crate::observe::commands::CommandTotals;
 use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowLog, Totals};
+use crate::pubsub::PubSub;
 use crate::store::{Event, Observer, PolicyKind, Store, StoreOptions};
 use crate::waiting::Waiting;
 use parking_lot::Mutex;
@@ -25,6 +26,7 @@ pub struct Daemon {
     pub clients: Clients,
     /// Users and what they may do.
     pub acl: Acl,
+    pub pubsub: Arc<PubSub>,
     /// One set of counters a worker.
     pub counters: Box<[Counters]>,
     pub started: Millis,
@@ -93,6 +95,7 @@ impl Daemon {
             store,
             clients: Clients::default(),
             acl: Acl::new(&config.text(Param::RequirePass)),
+            pubsub: Arc::default(),
             counters: (0..workers.max(1)).map(|_| Counters::default()).collect(),
             started: clock.now(),
             clock,

@@ -227,6 +227,10 @@ impl User {
         self.selectors().any(|selector| selector.allows_key(key, wanted))
     }
 
+    pub fn may_access_all_channels(&self) -> bool {
+        self.selectors().any(|selector| selector.channels().is_none())
+    }
+
     /// May messages of this channel be sent or got? `is_pattern`: it is one itself.
     pub fn may_access_channel(&self, channel: &[u8], is_pattern: bool) -> bool {
         self.selectors().any(|selector| selector.allows_channel(channel, is_pattern))

@@ -11,12 +11,14 @@ pub mod session;
 pub mod table;
 
 mod acl;
+mod bitmap;
 mod client;
 mod config;
 mod connection;
 mod debug;
 mod expire;
 mod expiry;
+mod hyperloglog;
 mod info;
 mod introspect;
 mod keyspace;
@@ -26,8 +28,12 @@ mod memory;
 mod metering;
 mod monitor;
 mod permission;
+mod pubsub;
+mod random;
 mod replication;
+mod scan;
 mod server;
+mod set;
 mod slowlog;
 mod string;
 mod transaction;
@@ -54,19 +60,23 @@ use table::CommandSpec;
 /// Every family's commands. The only registration.
 static FAMILIES: &[&[CommandSpec]] = &[
     acl::COMMANDS,
+    bitmap::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    hyperloglog::COMMANDS,
     info::COMMANDS,
     introspect::COMMANDS,
     keyspace::COMMANDS,
     latency::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
+    pubsub::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     slowlog::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
@@ -88,6 +98,15 @@ pub struct Ctx<'c> {
 }
 
 impl Ctx<'_> {
+    /// Puts what others have sent the client meanwhile behind the replies written so far.
+    #[inline]
+    fn take_messages(&mut self) {
+        if self.client.wants_attention() {
+            let messages = self.client.take_messages();
+            self.reply.out().put(&messages);
+        }
+    }
+
     /// Answers `HELP`: Redis' first and last lines around what is said of the subcommands.
     fn help(&mut self, container: &str, lines: &[&str]) -> CommandResult {
         self.reply.array(lines.len() + 3);
@@ -172,6 +191,8 @@ impl Session {
             waiter: None,
         };
         ctx.db.set_touching(!ctx.state.no_touch);
+        // Whoever learns from elsewhere that something was published and then asks, gets the message first.
+        ctx.take_messages();
         let next = loop {
             if let Some(pause) = &mut self.pause {
                 let mark = ctx.reply.out().mark();
@@ -181,7 +202,7 @@ impl Session {
                 }
                 if let Some(Pause::Blocked(waiter)) = self.pause.take() {
                     blocking::leave(daemon, &waiter);
-                    dispatch::mute(&mut ctx, mark);
+                    dispatch::mute(&mut ctx, mark, true);
                 }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
             }
@@ -200,7 +221,11 @@ impl Session {
                     }
                     let mark = ctx.reply.out().mark();
                     match dispatch::run(&mut ctx, argv) {
-                        dispatch::Ran::Done => consumed += len,
+                        dispatch::Ran::Done => {
+                            consumed += len;
+                            // What a command sends to the client that gave it comes behind its reply, as in Redis 7.2.
+                            ctx.take_messages();
+                        }
                         dispatch::Ran::Sleep(until) => {
                             consumed += len;
                             let out = ctx.reply.out();
@@ -256,6 +281,7 @@ impl Session {
             waiter.cancel(Vec::new);
             blocking::leave(daemon, &waiter);
         }
+        self.state.subscriptions.end(daemon, &self.client);
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
     }
 

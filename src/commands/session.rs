@@ -1,5 +1,6 @@
 //! What a RESP connection remembers between requests.
 
+use super::pubsub::Subscriptions;
 use super::table::Command;
 use crate::acl::Login;
 use crate::resp::{Argv, OwnedArgv};
@@ -56,6 +57,7 @@ pub struct State {
     pub transaction: Option<Transaction>,
     /// By database and key.
     pub watched: HashMap<(u32, Box<[u8]>), WatchedKey>,
+    pub subscriptions: Subscriptions,
     /// Inside `EXEC`: what would wait must not.
     pub executing: bool,
     /// What a command that is about to wait is to be run again with, when not with the same arguments.
@@ -75,6 +77,7 @@ impl State {
             replies: Replies::On,
             transaction: None,
             watched: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             executing: false,
             retry_as: None,
             monitors: false,

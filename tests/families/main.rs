@@ -4,5 +4,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bitmap;
+mod hyperloglog;
 mod listpack;
+mod set;
 mod walk;

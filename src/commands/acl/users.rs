@@ -1,11 +1,13 @@
 //! Users: making, showing, deleting, trying them; the ACL file.
 
-use crate::acl::{DEFAULT, Denied, Selector, SetUserError, has_blanks};
+use crate::acl::{DEFAULT, Denied, Selector, SetUserError, User, has_blanks};
 use crate::commands::table::TABLE;
 use crate::commands::{Args, CommandError, CommandResult, Ctx, Done, Outcome, connection};
 use crate::config::Param;
+use crate::pubsub::Kind;
 use crate::resp::Reply;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// `ACL SETUSER username [rule …]`: all rules or none.
 pub(super) fn setuser(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
@@ -15,9 +17,25 @@ pub(super) fn setuser(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     }
     let rules: Vec<&[u8]> = args.rest().iter().collect();
     let daemon = ctx.daemon;
-    daemon.acl.set_user(name, &rules, daemon.new_users_have_all_channels())?;
+    let old = daemon.acl.set_user(name, &rules, daemon.new_users_have_all_channels())?;
+    if let Some(old) = old {
+        let user = daemon.acl.get(&old.name).filter(|user| user.id() == old.id());
+        user.iter().for_each(|user| close_subscribers(ctx, user));
+    }
     ctx.reply.ok();
     Ok(Done)
+}
+
+/// Closes the connections of a user that subscribe to what it may not listen to any more.
+fn close_subscribers(ctx: &Ctx<'_>, user: &User) {
+    if user.may_access_all_channels() {
+        return;
+    }
+    ctx.daemon.pubsub.each_subscription(|kind, name, client| {
+        if client.user.load(Relaxed) == user.id() && !user.may_access_channel(name, kind == Kind::Pattern) {
+            client.close();
+        }
+    });
 }
 
 impl From<SetUserError> for CommandError {
@@ -157,6 +175,9 @@ pub(super) fn load(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
         .load(&file(ctx)?, daemon.new_users_have_all_channels())
         .map_err(|errors| CommandError::Quoting([b"ERR ", &*errors].concat()))?;
     ctx.reply.ok();
+    for user in daemon.acl.all() {
+        close_subscribers(ctx, &user);
+    }
     Ok(close(ctx, &gone))
 }
 
