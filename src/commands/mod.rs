@@ -26,6 +26,7 @@ mod monitor;
 mod replication;
 mod server;
 mod slowlog;
+mod stream;
 mod string;
 mod transaction;
 
@@ -63,6 +64,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     replication::COMMANDS,
     server::COMMANDS,
     slowlog::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];

@@ -5,4 +5,5 @@
 mod support;
 
 mod listpack;
+mod stream;
 mod walk;

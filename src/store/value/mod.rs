@@ -2,9 +2,11 @@
 //! neither the store nor a protocol.
 
 pub mod listpack;
+pub mod stream;
 
 use super::memory::allocated;
 use bytes::Bytes;
+use stream::Stream;
 
 /// The type of a value, as `TYPE` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,4 +139,6 @@ macro_rules! objects {
 }
 
 // One name a line, so that a new type is a new line: `Hash,`.
-objects! {}
+objects! {
+    Stream,
+}
