@@ -9,12 +9,14 @@ pub mod error;
 pub mod session;
 pub mod table;
 
+mod bitmap;
 mod client;
 mod config;
 mod connection;
 mod debug;
 mod expire;
 mod expiry;
+mod hyperloglog;
 mod info;
 mod introspect;
 mod keyspace;
@@ -23,8 +25,12 @@ mod lookup;
 mod memory;
 mod metering;
 mod monitor;
+mod pubsub;
+mod random;
 mod replication;
+mod scan;
 mod server;
+mod set;
 mod slowlog;
 mod stream;
 mod string;
@@ -50,19 +56,23 @@ use table::CommandSpec;
 
 /// Every family's commands. The only registration.
 static FAMILIES: &[&[CommandSpec]] = &[
+    bitmap::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    hyperloglog::COMMANDS,
     info::COMMANDS,
     introspect::COMMANDS,
     keyspace::COMMANDS,
     latency::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
+    pubsub::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     slowlog::COMMANDS,
     stream::COMMANDS,
     string::COMMANDS,
@@ -88,6 +98,15 @@ impl Ctx<'_> {
     /// Must a client that has not logged in do so? `CONFIG SET` may have taken the password away since it came.
     fn needs_password(&self) -> bool {
         !self.daemon.config.text(Param::RequirePass).is_empty()
+    }
+
+    /// Puts what others have sent the client meanwhile behind the replies written so far.
+    #[inline]
+    fn take_messages(&mut self) {
+        if self.client.wants_attention() {
+            let messages = self.client.take_messages();
+            self.reply.out().put(&messages);
+        }
     }
 
     /// Answers `HELP`: Redis' first and last lines around what is said of the subcommands.
@@ -173,6 +192,8 @@ impl Session {
             waiter: None,
         };
         ctx.db.set_touching(!ctx.state.no_touch);
+        // Whoever learns from elsewhere that something was published and then asks, gets the message first.
+        ctx.take_messages();
         let next = loop {
             if let Some(pause) = &mut self.pause {
                 let mark = ctx.reply.out().mark();
@@ -182,7 +203,7 @@ impl Session {
                 }
                 if let Some(Pause::Blocked(waiter)) = self.pause.take() {
                     blocking::leave(daemon, &waiter);
-                    dispatch::mute(&mut ctx, mark);
+                    dispatch::mute(&mut ctx, mark, true);
                 }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
             }
@@ -201,7 +222,11 @@ impl Session {
                     }
                     let mark = ctx.reply.out().mark();
                     match dispatch::run(&mut ctx, argv) {
-                        dispatch::Ran::Done => consumed += len,
+                        dispatch::Ran::Done => {
+                            consumed += len;
+                            // What a command sends to the client that gave it comes behind its reply, as in Redis 7.2.
+                            ctx.take_messages();
+                        }
                         dispatch::Ran::Sleep(until) => {
                             consumed += len;
                             let out = ctx.reply.out();
@@ -257,6 +282,7 @@ impl Session {
             waiter.cancel(Vec::new);
             blocking::leave(daemon, &waiter);
         }
+        self.state.subscriptions.end(daemon, &self.client);
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
     }
 

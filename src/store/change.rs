@@ -19,15 +19,17 @@ pub enum EventClass {
     Evicted,
     /// A key that was not there before.
     New,
+    /// Nothing that keyspace notifications tell of; WATCH and tracking learn of it.
+    Untold,
 }
 
 /// Declares [`Event`]: variant, Redis' name for it, class.
 macro_rules! events {
-    ($($event:ident $name:literal $class:ident),* $(,)?) => {
+    ($($(#[$about:meta])* $event:ident $name:literal $class:ident),* $(,)?) => {
         /// What happened to a key, as Redis' keyspace events name it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Event {
-            $($event,)*
+            $($(#[$about])* $event,)*
         }
 
         impl Event {
@@ -111,6 +113,8 @@ events! {
     Expired "expired" Expired,
     Evicted "evicted" Evicted,
     New "new" New,
+    /// What is there is written anew, and means the same.
+    Rewritten "" Untold,
 }
 
 /// Somebody who wants to know of every change. Called with the shard locked: what it does must be short and may

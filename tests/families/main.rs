@@ -4,6 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bitmap;
+mod hyperloglog;
 mod listpack;
+mod set;
 mod stream;
 mod walk;

@@ -1,12 +1,19 @@
 //! Values that do not lie in the log: large strings and collections. Plain data structures; they know
 //! neither the store nor a protocol.
 
+pub mod chunks;
+pub mod intset;
 pub mod listpack;
+pub mod members;
+pub mod set;
 pub mod stream;
+pub mod text;
+
+pub use set::Set;
+pub use stream::Stream;
 
 use super::memory::allocated;
 use bytes::Bytes;
-use stream::Stream;
 
 /// The type of a value, as `TYPE` names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,5 +147,6 @@ macro_rules! objects {
 
 // One name a line, so that a new type is a new line: `Hash,`.
 objects! {
+    Set,
     Stream,
 }
