@@ -17,6 +17,7 @@
 //! daemon     the value that all connections share: configuration, store, clients, counters
 //! clients    who is connected, and the mailbox through which one connection reaches another
 //! waiting    connections that wait for keys, in order of arrival
+//! notifications  keyspace notifications: changes of keys, published
 //! pubsub     channels and patterns, and who listens to them
 //! observe/   counters, slow log, latency events, rates; counts what it is told
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
@@ -113,6 +114,7 @@ pub mod daemon;
 pub mod glob;
 pub mod logging;
 pub mod memcached;
+pub mod notifications;
 pub mod observe;
 pub mod pubsub;
 pub mod resp;

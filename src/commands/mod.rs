@@ -35,6 +35,7 @@ mod scan;
 mod server;
 mod set;
 mod slowlog;
+mod stream;
 mod string;
 mod transaction;
 
@@ -78,6 +79,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     server::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];
