@@ -9,4 +9,5 @@ mod hash;
 mod hyperloglog;
 mod listpack;
 mod set;
+mod stream;
 mod walk;

@@ -7,10 +7,12 @@ pub mod intset;
 pub mod listpack;
 pub mod members;
 pub mod set;
+pub mod stream;
 pub mod text;
 
 pub use hash::Hash;
 pub use set::Set;
+pub use stream::Stream;
 
 use super::memory::allocated;
 use crate::clock::{Deadline, Millis};
@@ -176,4 +178,5 @@ macro_rules! objects {
 objects! {
     Hash,
     Set,
+    Stream,
 }
