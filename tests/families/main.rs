@@ -5,8 +5,10 @@
 mod support;
 
 mod bitmap;
+mod hash;
 mod hyperloglog;
 mod listpack;
 mod set;
 mod sorted_set;
+mod stream;
 mod walk;

@@ -283,7 +283,8 @@ fn answer_stored(
     let query = Query::parse(ctx, args, name, operation, Answer::Stored)?;
     let members = sorted(query.combine(ctx, operation));
     let (mut set, limits) = (SortedSet::default(), limits(&ctx.daemon.config));
-    set.expect(members.len(), 0, &limits);
+    let longest = members.iter().map(|(member, _)| member.as_bytes().len()).max();
+    set.expect(members.len(), longest.unwrap_or(0), &limits);
     for (member, score) in &members {
         set.insert(member.as_bytes(), *score, &limits);
     }

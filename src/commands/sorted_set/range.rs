@@ -1,7 +1,9 @@
 //! Ranges of one sorted set: ZRANGE and its older kin, ZRANGESTORE, ZREMRANGEBY….
 
 use super::bounds::{By, Limit, Span};
-use super::{Args, CommandError, CommandResult, Ctx, Done, SortedSet, limits, lookup, reply_members, store};
+use super::{
+    Args, CommandError, CommandResult, Ctx, Done, Member, SortedSet, limits, lookup, reply_members, store,
+};
 use crate::store::Event;
 
 /// What is asked for behind the key.
@@ -117,9 +119,12 @@ pub(super) fn zrangestore(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResu
     if let Some(set) = lookup::collection::<SortedSet>(ctx.counters, &mut entry)? {
         let ranks = query.ranks(set);
         result.expect(ranks.len(), 0, &limits);
-        for (member, score) in set.range(ranks) {
+        // In the order asked for: it decides when the result stops to be a listpack, which knows no -0.
+        let mut insert = |(member, score): (Member<'_>, f64)| {
             result.insert(member.text(&mut buffer), score, &limits);
-        }
+        };
+        let members = set.range(ranks);
+        if query.reverse { members.rev().for_each(&mut insert) } else { members.for_each(&mut insert) }
     }
     drop(entry);
     store(ctx, destination, result, Event::ZRangeStore)
