@@ -57,7 +57,8 @@ impl Options {
         if new.is_nan() {
             return Err(CommandError::other("ERR resulting score is not a number (NaN)"));
         }
-        Ok((!(self.gt && new <= old || self.lt && new >= old)).then_some(new))
+        let is_held_back = self.gt && new <= old || self.lt && new >= old;
+        Ok((!is_held_back).then_some(new))
     }
 }
 
@@ -65,7 +66,7 @@ impl Options {
 pub(super) fn zadd(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let key = args.key()?;
     let options = Options::parse(args);
-    if args.is_empty() || args.len() % 2 != 0 {
+    if args.is_empty() || !args.len().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }
     options.check(args.len() / 2)?;

@@ -58,7 +58,7 @@ fn with_score<T>(score: f64, write: impl FnOnce(Entry<'_>) -> T) -> T {
 
 /// Is this what we could have written ourselves: pairs in order, scores that are numbers, no member twice?
 pub(super) fn is_sound(list: &Listpack) -> bool {
-    if list.is_empty() || list.len() % 2 != 0 {
+    if list.is_empty() || !list.len().is_multiple_of(2) {
         return false;
     }
     let is_number = |entry| {
