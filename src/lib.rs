@@ -12,6 +12,7 @@
 //! memcached/ the memcached text protocol: decode, classic, meta, stats, admin; knows nothing of RESP
 //! resp/      the RESP2 and RESP3 wire: requests decoded in place, replies; knows no command
 //! commands/  what Redis' words mean: the command table, the gates before a command, one file a family
+//! rdb/       values in Redis' own format, for DUMP and RESTORE; knows no command
 //! store/     the data: shards, items, deadlines, eviction; knows no protocol, no socket, no async
 //! daemon     the value that all connections share: configuration, store, clients, counters
 //! clients    who is connected, and the mailbox through which one connection reaches another
@@ -29,7 +30,7 @@
 //! ```text
 //! main --> server --+--> memcached --------------+
 //!                   |                            +--> store --> clock
-//!                   +--> commands --+------------+
+//!                   +--> commands --+--> rdb -----+
 //!                                   +--> resp, glob
 //!
 //! memcached, commands --> daemon --> config, clients, waiting, observe, store
@@ -110,6 +111,7 @@ pub mod glob;
 pub mod logging;
 pub mod memcached;
 pub mod observe;
+pub mod rdb;
 pub mod resp;
 pub mod server;
 pub mod store;

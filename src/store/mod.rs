@@ -31,7 +31,7 @@ mod tests;
 
 pub use change::{Event, EventClass, Interest, Observer};
 pub use entry::{
-    Change, ChangeError, Entry, Expiry, Item, Owned, OwnedValue, Put, StoreError, Value, WrongKind,
+    Access, Change, ChangeError, Entry, Expiry, Item, Owned, OwnedValue, Put, StoreError, Value, WrongKind,
 };
 pub use eviction::PolicyKind;
 pub use item::Mark;

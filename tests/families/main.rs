@@ -5,6 +5,7 @@
 mod support;
 
 mod bitmap;
+mod dump;
 mod hyperloglog;
 mod listpack;
 mod walk;

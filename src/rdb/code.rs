@@ -1,0 +1,14 @@
+//! RDB's numbers for things.
+
+/// The highest two bits of a length that is none.
+pub(super) const ENCODED: u8 = 0xc0;
+pub(super) const INT_8: u8 = 0;
+pub(super) const INT_16: u8 = 1;
+pub(super) const INT_32: u8 = 2;
+pub(super) const LZF: u8 = 3;
+
+/// Thirty-two bits follow, the highest byte first.
+pub(super) const LENGTH_32: u8 = 0x80;
+pub(super) const LENGTH_64: u8 = 0x81;
+
+pub(super) const STRING: u8 = 0;

@@ -1,0 +1,91 @@
+//! Redis' format for values outside memory, as `DUMP` and `RESTORE` have it: type, value, version, checksum.
+//! The format is that of `rdb.c`; see also <https://rdb.fnordig.de/file_format.html>.
+//!
+//! What is written is of version 10, that of Redis 7.0, for what reads 7.0's payloads reads them everywhere
+//! later; so a set that 7.2 would write as a listpack (20) is written as its members (2). Read is whatever
+//! Redis up to 7.2 has written since 2.6, except for modules' values.
+//!
+//! A payload may be forged. Nothing is allocated that its bytes do not stand for, what they claim is checked
+//! before it is believed, and what decompression may yield is bounded.
+
+mod code;
+mod crc64;
+mod lzf;
+mod reader;
+mod string;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use crate::store::value::Object;
+use crate::store::{Item, Owned};
+use reader::Reader;
+use writer::Writer;
+
+/// The version that is written.
+const VERSION: u16 = 10;
+/// The last one that is read.
+const VERSION_MAX: u16 = 11;
+/// Version and checksum.
+const FOOTER: usize = 10;
+
+/// Why a payload is not a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// It is no payload, or of a version that is not known.
+    Unsealed,
+    /// The checksum is right and what it covers is not.
+    Corrupt,
+    /// The value would be larger than what is allowed.
+    TooLarge,
+}
+
+/// The payload of a value. `O(bytes)`.
+pub fn dump(item: &Item<'_>, compresses: bool) -> Vec<u8> {
+    match item.object() {
+        Some(object) => seal(|writer| save(object, writer), compresses),
+        None => dump_string(item.string().unwrap_or_default(), compresses),
+    }
+}
+
+/// The payload of a string.
+pub fn dump_string(text: &[u8], compresses: bool) -> Vec<u8> {
+    seal(|writer| string::save(text, writer), compresses)
+}
+
+fn save(object: &Object, writer: &mut Writer) {
+    match object {
+        Object::String(text) => string::save(text, writer),
+    }
+}
+
+fn seal(save: impl FnOnce(&mut Writer), compresses: bool) -> Vec<u8> {
+    let mut writer = Writer::new(compresses);
+    save(&mut writer);
+    let mut payload = writer.into_bytes();
+    payload.extend(VERSION.to_le_bytes());
+    payload.extend(crc64::crc64(&payload).to_le_bytes());
+    payload
+}
+
+/// The value of a payload, without deadline. Of what is compressed there may be `most` bytes. `O(bytes)`.
+///
+/// # Errors
+/// See [`LoadError`].
+pub fn load(payload: &[u8], most: usize) -> Result<Owned, LoadError> {
+    let body = unseal(payload).ok_or(LoadError::Unsealed)?;
+    // As in Redis what may follow the value is not looked at.
+    let mut reader = Reader::new(body, most);
+    match reader.u8()? {
+        code::STRING => string::load(&mut reader),
+        _ => Err(LoadError::Corrupt),
+    }
+}
+
+fn unseal(payload: &[u8]) -> Option<&[u8]> {
+    let (body, footer) = payload.split_at_checked(payload.len().checked_sub(FOOTER)?)?;
+    let (version, checksum) = footer.split_at(2);
+    let is_known = u16::from_le_bytes(version.try_into().ok()?) <= VERSION_MAX;
+    let is_whole = crc64::crc64(&payload[..payload.len() - 8]).to_le_bytes() == checksum;
+    (is_known && is_whole).then_some(body)
+}
