@@ -5,6 +5,7 @@ use crate::clock::{Clock, Millis};
 use crate::config::{Config, Param};
 use crate::observe::commands::CommandTotals;
 use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowLog, Totals};
+use crate::pubsub::PubSub;
 use crate::store::{Event, Observer, PolicyKind, Store, StoreOptions};
 use crate::waiting::Waiting;
 use parking_lot::Mutex;
@@ -21,6 +22,7 @@ pub struct Daemon {
     pub store: Store,
     pub clock: Clock,
     pub clients: Clients,
+    pub pubsub: Arc<PubSub>,
     /// One set of counters a worker.
     pub counters: Box<[Counters]>,
     pub started: Millis,
@@ -88,6 +90,7 @@ impl Daemon {
         let daemon = Daemon {
             store,
             clients: Clients::default(),
+            pubsub: Arc::default(),
             counters: (0..workers.max(1)).map(|_| Counters::default()).collect(),
             started: clock.now(),
             clock,

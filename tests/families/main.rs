@@ -8,4 +8,5 @@ mod bitmap;
 mod dump;
 mod hyperloglog;
 mod listpack;
+mod set;
 mod walk;

@@ -1,7 +1,14 @@
 //! Values that do not lie in the log: large strings and collections. Plain data structures; they know
 //! neither the store nor a protocol.
 
+pub mod chunks;
+pub mod intset;
 pub mod listpack;
+pub mod members;
+pub mod set;
+pub mod text;
+
+pub use set::Set;
 
 use super::memory::allocated;
 use bytes::Bytes;
@@ -137,4 +144,6 @@ macro_rules! objects {
 }
 
 // One name a line, so that a new type is a new line: `Hash,`.
-objects! {}
+objects! {
+    Set,
+}
