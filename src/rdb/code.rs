@@ -11,4 +11,8 @@ pub(super) const LZF: u8 = 3;
 pub(super) const LENGTH_32: u8 = 0x80;
 pub(super) const LENGTH_64: u8 = 0x81;
 
+// Types of values.
 pub(super) const STRING: u8 = 0;
+pub(super) const SET: u8 = 2;
+pub(super) const SET_INTSET: u8 = 11;
+pub(super) const SET_LISTPACK: u8 = 20;

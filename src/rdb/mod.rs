@@ -12,12 +12,15 @@ mod code;
 mod crc64;
 mod lzf;
 mod reader;
+mod set;
 mod string;
 #[cfg(test)]
 mod tests;
 mod writer;
+mod ziplist;
+mod zipmap;
 
-use crate::store::value::Object;
+use crate::store::value::{self, Object};
 use crate::store::{Item, Owned};
 use reader::Reader;
 use writer::Writer;
@@ -28,6 +31,14 @@ const VERSION: u16 = 10;
 const VERSION_MAX: u16 = 11;
 /// Version and checksum.
 const FOOTER: usize = 10;
+
+/// What a value that is read must keep to.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes that may come of what is compressed.
+    pub decompressed: usize,
+    pub set: value::set::Limits,
+}
 
 /// Why a payload is not a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +67,7 @@ pub fn dump_string(text: &[u8], compresses: bool) -> Vec<u8> {
 fn save(object: &Object, writer: &mut Writer) {
     match object {
         Object::String(text) => string::save(text, writer),
+        Object::Set(set) => set::save(set, writer),
     }
 }
 
@@ -68,16 +80,20 @@ fn seal(save: impl FnOnce(&mut Writer), compresses: bool) -> Vec<u8> {
     payload
 }
 
-/// The value of a payload, without deadline. Of what is compressed there may be `most` bytes. `O(bytes)`.
+/// The value of a payload, without deadline. `O(bytes)`.
 ///
 /// # Errors
 /// See [`LoadError`].
-pub fn load(payload: &[u8], most: usize) -> Result<Owned, LoadError> {
+pub fn load(payload: &[u8], limits: &Limits) -> Result<Owned, LoadError> {
     let body = unseal(payload).ok_or(LoadError::Unsealed)?;
     // As in Redis what may follow the value is not looked at.
-    let mut reader = Reader::new(body, most);
+    let mut reader = Reader::new(body, limits.decompressed);
+    let reader = &mut reader;
     match reader.u8()? {
-        code::STRING => string::load(&mut reader),
+        code::STRING => string::load(reader),
+        code::SET => set::load(reader, limits),
+        code::SET_INTSET => set::load_intset(reader, limits),
+        code::SET_LISTPACK => set::load_listpack(reader, limits),
         _ => Err(LoadError::Corrupt),
     }
 }

@@ -3,6 +3,15 @@
 use super::*;
 use proptest::prelude::*;
 
+fn limits(decompressed: usize) -> Limits {
+    Limits { decompressed, set: value::set::Limits::default() }
+}
+
+/// The value of a payload that is nothing but a string.
+fn load(payload: &[u8], decompressed: usize) -> Result<Owned, LoadError> {
+    super::load(payload, &limits(decompressed))
+}
+
 const MIB: usize = 1 << 20;
 
 fn text(owned: Owned) -> Vec<u8> {

@@ -93,11 +93,8 @@ impl Writer {
         }
     }
 
-    /// A string that is the text of this integer, which may be longer than 32 bits.
-    pub(super) fn int_text(&mut self, number: i64) {
-        match i32::try_from(number) {
-            Ok(number) => self.int(number),
-            Err(_) => self.string(itoa::Buffer::new().format(number).as_bytes()),
-        }
+    /// A string that may be kept as a number.
+    pub(super) fn entry(&mut self, entry: Entry<'_>) {
+        self.string(entry.text(&mut itoa::Buffer::new()));
     }
 }

@@ -434,6 +434,14 @@ impl<'s> Db<'s> {
         }
     }
 
+    /// [`Db::hold_all`] for a single command.
+    pub fn hold_all_for_one(&mut self) {
+        if self.held.is_empty() {
+            self.hold_all();
+            self.held_for_one = true;
+        }
+    }
+
     /// What is held is held for more than the command that comes now.
     pub fn keep_held(&mut self) {
         self.held_for_one = false;

@@ -74,7 +74,7 @@ pub(super) fn restore(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     }
     let ttl =
         u64::try_from(ttl.int()?).map_err(|_| CommandError::other("ERR Invalid TTL value, must be >= 0"))?;
-    let mut value = rdb::load(payload, ctx.daemon.store.limit())?;
+    let mut value = rdb::load(payload, &limits(ctx))?;
     value.deadline = match (ttl, options.absolute) {
         (0, _) => None,
         (at, true) => Some(Deadline::at_ms(at)),
@@ -95,6 +95,13 @@ pub(super) fn restore(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     drop(entry);
     ctx.reply.ok();
     Ok(Done)
+}
+
+fn limits(ctx: &Ctx<'_>) -> rdb::Limits {
+    rdb::Limits {
+        decompressed: ctx.daemon.store.limit(),
+        set: crate::commands::set::limits(&ctx.daemon.config),
+    }
 }
 
 impl From<LoadError> for CommandError {
