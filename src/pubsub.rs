@@ -42,6 +42,10 @@ pub struct PubSub {
     patterns: RwLock<HashMap<Name, Subscribers, RandomState>>,
     /// How many patterns there are: who publishes looks at this first.
     pattern_count: AtomicUsize,
+    /// Subscriptions to channels and patterns.
+    subscriptions: AtomicUsize,
+    /// A client that lets more bytes of messages pile up is closed; 0: no limit.
+    limit: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -113,6 +117,9 @@ impl PubSub {
             }
         }
         client.subscriptions[kind as usize].fetch_add(1, Ordering::Relaxed);
+        if kind != Kind::Shard {
+            self.subscriptions.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// When this returns, no message that the subscription is the reason for reaches the client's mailbox any
@@ -133,19 +140,36 @@ impl PubSub {
             }
         }
         client.subscriptions[kind as usize].fetch_sub(1, Ordering::Relaxed);
+        if kind != Kind::Shard {
+            self.subscriptions.fetch_sub(1, Ordering::Relaxed);
+        }
     }
 
-    /// Sends a message to the subscribers of a channel and of the patterns that match it; a client that lets
-    /// more than `limit` bytes pile up is closed (0: no limit). How often it was sent.
-    /// `O(subscribers + patterns)`.
-    pub fn publish(&self, channel: &[u8], message: &[u8], limit: usize) -> usize {
+    /// The hard limit of `client-output-buffer-limit pubsub`.
+    pub fn set_limit(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    /// Does anybody listen to any channel or pattern? One relaxed load.
+    pub fn has_subscribers(&self) -> bool {
+        self.subscriptions.load(Ordering::Relaxed) > 0
+    }
+
+    /// Sends a message to the subscribers of a channel and of the patterns that match it. How often it was
+    /// sent. `O(subscribers + patterns)`.
+    pub fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
+        let limit = self.limit();
         let to_channel = self.channels.publish(channel, limit, || encode(&[b"message", channel, message]));
         to_channel + self.publish_to_patterns(channel, message, limit)
     }
 
     /// `publish` in the name space of shard channels, for which there are no patterns. `O(subscribers)`.
-    pub fn publish_to_shard(&self, channel: &[u8], message: &[u8], limit: usize) -> usize {
-        self.shard_channels.publish(channel, limit, || encode(&[b"smessage", channel, message]))
+    pub fn publish_to_shard(&self, channel: &[u8], message: &[u8]) -> usize {
+        self.shard_channels.publish(channel, self.limit(), || encode(&[b"smessage", channel, message]))
     }
 
     fn publish_to_patterns(&self, channel: &[u8], message: &[u8], limit: usize) -> usize {
@@ -169,6 +193,18 @@ impl PubSub {
     /// Subscribers of a channel, or a shard channel; those of patterns do not count.
     pub fn subscribers(&self, kind: Kind, channel: &[u8]) -> usize {
         self.of(kind).count(channel)
+    }
+
+    /// Shows every subscription, under locks: `visit` may reach for mailboxes and nothing else. `O(subscriptions)`.
+    pub fn each_subscription(&self, mut visit: impl FnMut(Kind, &Name, &Client)) {
+        for kind in [Kind::Channel, Kind::Shard] {
+            for entry in &self.of(kind).0 {
+                entry.values().for_each(|client| visit(kind, entry.key(), client));
+            }
+        }
+        for (name, subscribers) in self.patterns.read().iter() {
+            subscribers.values().for_each(|client| visit(Kind::Pattern, name, client));
+        }
     }
 
     /// How many channels, shard channels or patterns somebody listens to.
@@ -220,9 +256,9 @@ mod tests {
             pubsub.subscribe(kind, &name("a"), &listener);
             listener
         });
-        assert_eq!(pubsub.publish(b"a", b"x", 0), 2);
-        assert_eq!(pubsub.publish_to_shard(b"a", b"y", 0), 1);
-        assert_eq!(pubsub.publish(b"b", b"z", 0), 0);
+        assert_eq!(pubsub.publish(b"a", b"x"), 2);
+        assert_eq!(pubsub.publish_to_shard(b"a", b"y"), 1);
+        assert_eq!(pubsub.publish(b"b", b"z"), 0);
         let mails = listeners.each_ref().map(|listener| mail(listener));
         assert_eq!(mails[0], "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nx\r\n");
         assert_eq!(mails[1], "*4\r\n$8\r\npmessage\r\n$1\r\na\r\n$1\r\na\r\n$1\r\nx\r\n");
@@ -237,8 +273,8 @@ mod tests {
         for listener in [&old, &new] {
             pubsub.subscribe(Kind::Channel, &name("c"), listener);
         }
-        pubsub.publish(b"c", b"1", 0);
-        pubsub.publish(b"c", b"2", 0);
+        pubsub.publish(b"c", b"1");
+        pubsub.publish(b"c", b"2");
         assert_eq!(mail(&new), mail(&old).replace("*3", ">3"));
     }
 
@@ -249,9 +285,10 @@ mod tests {
         for listener in [&slow, &quick] {
             pubsub.subscribe(Kind::Channel, &name("c"), listener);
         }
+        pubsub.set_limit(1000);
         let mut read = 0;
         for _ in 0..100 {
-            pubsub.publish(b"c", &[b'x'; 100], 1000);
+            pubsub.publish(b"c", &[b'x'; 100]);
             read += quick.take_mail().push.len();
             quick.output_bytes.store(0, Ordering::Relaxed); // all is sent
         }
@@ -284,8 +321,8 @@ mod tests {
                         .iter()
                         .filter(|of| of.0 == 1 && glob::matches(of.1.as_bytes(), channel.as_bytes(), false))
                         .count();
-                    prop_assert_eq!(pubsub.publish(channel.as_bytes(), b"", 0), direct(0) + patterns);
-                    prop_assert_eq!(pubsub.publish_to_shard(channel.as_bytes(), b"", 0), direct(2));
+                    prop_assert_eq!(pubsub.publish(channel.as_bytes(), b""), direct(0) + patterns);
+                    prop_assert_eq!(pubsub.publish_to_shard(channel.as_bytes(), b""), direct(2));
                 }
                 for kind in Kind::ALL {
                     let names: BTreeSet<_> =

@@ -15,4 +15,7 @@ pub(super) const LENGTH_64: u8 = 0x81;
 pub(super) const STRING: u8 = 0;
 pub(super) const SET: u8 = 2;
 pub(super) const SET_INTSET: u8 = 11;
+pub(super) const STREAM_1: u8 = 15;
+pub(super) const STREAM_2: u8 = 19;
 pub(super) const SET_LISTPACK: u8 = 20;
+pub(super) const STREAM_3: u8 = 21;

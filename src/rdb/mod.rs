@@ -13,6 +13,7 @@ mod crc64;
 mod lzf;
 mod reader;
 mod set;
+mod stream;
 mod string;
 #[cfg(test)]
 mod tests;
@@ -68,6 +69,7 @@ fn save(object: &Object, writer: &mut Writer) {
     match object {
         Object::String(text) => string::save(text, writer),
         Object::Set(set) => set::save(set, writer),
+        Object::Stream(stream) => stream::save(stream, writer),
     }
 }
 
@@ -94,6 +96,9 @@ pub fn load(payload: &[u8], limits: &Limits) -> Result<Owned, LoadError> {
         code::SET => set::load(reader, limits),
         code::SET_INTSET => set::load_intset(reader, limits),
         code::SET_LISTPACK => set::load_listpack(reader, limits),
+        code::STREAM_1 => stream::load(reader, stream::Format::V1),
+        code::STREAM_2 => stream::load(reader, stream::Format::V2),
+        code::STREAM_3 => stream::load(reader, stream::Format::V3),
         _ => Err(LoadError::Corrupt),
     }
 }

@@ -93,7 +93,7 @@ mod tests {
             b"\x18\x00\x00\x00\x10\x00\x00\x00\x03\x00\x00\x02hi\x04\xfe\x80\x03\xf0\x00\x00\x80\x05\x00\xff";
         let mut mixed = mixed.to_vec();
         mixed[0] = mixed.len() as u8;
-        mixed[4] = 21;
+        mixed[4] = 22;
         mixed[8] = 4;
         let read = entries(&mixed);
         assert_eq!(

@@ -9,4 +9,5 @@ mod dump;
 mod hyperloglog;
 mod listpack;
 mod set;
+mod stream;
 mod walk;

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod events;
 mod script;
 mod slow_readers;
 
@@ -102,7 +103,7 @@ fn clients_are_known_as_subscribers() {
         b: PSUBSCRIBE two
         c: SSUBSCRIBE three
         d: CLIENT KILL TYPE pubsub
-        d: WAIT 0 50
+        d: SLEEP 50
         d: PUBSUB CHANNELS
         d: PUBSUB NUMPAT
         d: PUBSUB SHARDCHANNELS

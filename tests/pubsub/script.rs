@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Plays a script to both servers, in both versions of the protocol. A line is `name: COMMAND argument …`, a new
-/// name a new connection; `{name}` is that connection's client id, `name: CLOSE` hangs up, and a command behind
-/// `>` goes to the memcached port of magpie (and as the command behind `|` to Redis, which has none).
+/// name a new connection; `{name}` is that connection's client id, `name: CLOSE` hangs up, `name: SLEEP 20` waits for so many
+/// milliseconds.
 pub fn compare(name: &str, script: &str) {
     compare_with(name, &[], script);
 }
@@ -74,6 +74,8 @@ impl Player {
             self.connections.remove(name);
             // Until the server has noticed.
             std::thread::sleep(Duration::from_millis(100));
+        } else if let Some(ms) = command.strip_prefix("SLEEP ") {
+            std::thread::sleep(Duration::from_millis(ms.parse().expect("a time in milliseconds")));
         } else {
             if !self.connections.contains_key(name) {
                 self.connections.insert(name.to_owned(), Connection::open(&self.socket, self.resp3));

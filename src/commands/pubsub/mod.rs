@@ -6,7 +6,6 @@ mod introspect;
 use super::table::{Arity, CommandSpec, Flag, KeySpec, KeyUse};
 use super::{Args, CommandError, CommandResult, Ctx, Done};
 use crate::clients::Client;
-use crate::config::ClientClass;
 use crate::daemon::Daemon;
 use crate::pubsub::{Kind, Name};
 use std::collections::HashSet;
@@ -134,21 +133,16 @@ impl Subscriptions {
     }
 }
 
-/// Bytes of messages that a subscriber may leave unread.
-pub(super) fn limit(ctx: &Ctx<'_>) -> usize {
-    usize::try_from(ctx.daemon.config.output_limit(ClientClass::Pubsub).hard_bytes).unwrap_or(usize::MAX)
-}
-
 /// `PUBLISH channel message`
 fn publish(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    let sent = ctx.daemon.pubsub.publish(args.bytes()?, args.bytes()?, limit(ctx));
+    let sent = ctx.daemon.pubsub.publish(args.bytes()?, args.bytes()?);
     ctx.reply.int(sent);
     Ok(Done)
 }
 
 /// `SPUBLISH shardchannel message`
 fn spublish(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    let sent = ctx.daemon.pubsub.publish_to_shard(args.bytes()?, args.bytes()?, limit(ctx));
+    let sent = ctx.daemon.pubsub.publish_to_shard(args.bytes()?, args.bytes()?);
     ctx.reply.int(sent);
     Ok(Done)
 }

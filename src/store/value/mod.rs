@@ -6,9 +6,11 @@ pub mod intset;
 pub mod listpack;
 pub mod members;
 pub mod set;
+pub mod stream;
 pub mod text;
 
 pub use set::Set;
+pub use stream::Stream;
 
 use super::memory::allocated;
 use bytes::Bytes;
@@ -146,4 +148,5 @@ macro_rules! objects {
 // One name a line, so that a new type is a new line: `Hash,`.
 objects! {
     Set,
+    Stream,
 }
