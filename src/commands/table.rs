@@ -86,6 +86,8 @@ pub enum KeyUse {
     ReadRemove,
     /// `RW access update variable_flags`: whether it is read depends on the arguments.
     MayReadUpdate,
+    /// The same of `BITFIELD`, which always reads, and may write.
+    ReadMayUpdate,
     /// `not_key`: a cluster routes by it as by a key (shard channels).
     NotKey,
 }
@@ -107,7 +109,7 @@ impl KeyUse {
             KeyUse::Remove => &["RM", "delete"],
             KeyUse::ReadRemove => &["RM", "access", "delete"],
             KeyUse::NotKey => &["not_key"],
-            KeyUse::MayReadUpdate => &["RW", "access", "update", "variable_flags"],
+            KeyUse::MayReadUpdate | KeyUse::ReadMayUpdate => &["RW", "access", "update", "variable_flags"],
         }
     }
 
@@ -118,6 +120,11 @@ impl KeyUse {
                 KeyUse::ReadUpdate
             }
             KeyUse::MayReadUpdate => KeyUse::Overwrite,
+            KeyUse::ReadMayUpdate => {
+                let is_write =
+                    |arg: &[u8]| arg.eq_ignore_ascii_case(b"SET") || arg.eq_ignore_ascii_case(b"INCRBY");
+                if argv.skip(2).iter().any(is_write) { KeyUse::ReadUpdate } else { KeyUse::Read }
+            }
             usage => usage,
         }
     }

@@ -84,7 +84,8 @@ pub(super) fn load(reader: &mut Reader<'_>, format: Format) -> Result<Owned, Loa
         (max_deleted, added) = (load_id(reader)?, reader.number()?);
     }
     entries.set_id(last_id, Some(added), Some(max_deleted));
-    let mut stream = Stream { entries, ..Stream::default() };
+    let mut stream = Stream::default();
+    stream.entries = entries;
     for _ in 0..reader.count(6)? {
         let name = reader.string()?;
         let group = load_group(reader, &stream.entries, format)?;

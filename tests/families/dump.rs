@@ -1,6 +1,6 @@
 //! DUMP and RESTORE: what either server dumps the other one restores, and dumps again as the same bytes.
 
-use crate::support::real_redis::RealRedis;
+use crate::support::real_redis::{Parsed, RealRedis};
 use crate::support::{Dice, daemon};
 use crate::walk::{Command, Pair, beside_redis, exactly, from_environment, words};
 
@@ -34,45 +34,117 @@ fn text(dice: &mut Dice) -> Vec<u8> {
 }
 
 /// Dumps `key` on both, lets each restore what the other dumped, and compares what they say of it then.
-fn exchange(pair: &mut Pair<'_>, key: &[u8], tell: &[&[u8]], are_same: bool) {
+/// `are_same`: the payloads must be.
+fn exchange(pair: &mut Pair<'_>, key: &[u8], tell: &[Command], are_same: bool) {
     let ours = bulk(&pair.ours.call(&[b"DUMP", key]));
     let theirs = bulk(&pair.theirs.call(&[b"DUMP", key]));
-    let shown = |payload: &[u8]| payload[..payload.len().min(200)].escape_ascii().to_string();
-    if are_same {
-        assert!(ours == theirs, "{}\n  ours:   {}\n  theirs: {}", shown(key), shown(&ours), shown(&theirs));
+    let shown = |bytes: &[u8]| bytes[..bytes.len().min(400)].escape_ascii().to_string();
+    let differ = |ours: &[u8], theirs: &[u8]| {
+        panic!("{}\n  ours:   {}\n  theirs: {}", shown(key), shown(ours), shown(theirs));
+    };
+    if are_same && ours != theirs {
+        differ(&ours, &theirs);
     }
     for (payload, name) in [(&ours, b"of-ours"), (&theirs, b"of-them")] {
-        pair.step(
-            &vec![b"RESTORE".to_vec(), name.to_vec(), b"0".to_vec(), payload.clone(), b"REPLACE".to_vec()],
-            &exactly,
-        );
+        let command: [&[u8]; 5] = [b"RESTORE", name, b"0", payload, b"REPLACE"];
+        pair.step(&command.iter().map(|arg| arg.to_vec()).collect(), &exactly);
     }
     for name in [&b"of-ours"[..], b"of-them"] {
-        let mut command: Vec<&[u8]> = tell.to_vec();
-        command[1] = name;
-        let told = [pair.ours.call(&command), pair.theirs.call(&command)];
-        assert!(
-            told[0] == told[1],
-            "{}\n  ours:   {}\n  theirs: {}",
-            shown(key),
-            shown(&told[0]),
-            shown(&told[1])
-        );
+        for command in tell {
+            let mut command: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
+            let at = command.iter().position(|arg| *arg == b"KEY").expect("a place for the key");
+            command[at] = name;
+            let told = [pair.ours.call(&command), pair.theirs.call(&command)];
+            let sorted = told.each_ref().map(|reply| Parsed::whole(reply).sorted());
+            if sorted[0] != sorted[1] {
+                differ(&told[0], &told[1]);
+            }
+        }
     }
+}
+
+/// Both servers, with and without compression.
+fn with_both(name: &str, options: &[(&str, &str)], mut test: impl FnMut(&mut Pair<'_>, &mut Dice)) {
+    for compression in ["yes", "no"] {
+        let options = [options, &[("rdbcompression", compression)]].concat();
+        let flags: Vec<String> =
+            options.iter().flat_map(|(name, value)| [format!("--{name}"), (*value).to_owned()]).collect();
+        let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        let Some(real) = RealRedis::start(name, &flags) else { return };
+        let daemon = daemon(&options);
+        let mut dice = Dice(from_environment("MAGPIE_SEED", 0xd0_3b));
+        test(&mut Pair::connect(&daemon, &real), &mut dice);
+    }
+}
+
+/// A command on the key `k` with as many arguments as come.
+fn call(name: &str, args: impl IntoIterator<Item = Vec<u8>>) -> Command {
+    [name.into(), b"k".to_vec()].into_iter().chain(args).collect()
 }
 
 #[test]
 fn strings_go_both_ways() {
-    for compression in ["yes", "no"] {
-        let Some(real) = RealRedis::start("dump-strings", &["--rdbcompression", compression]) else { return };
-        let daemon = daemon(&[("rdbcompression", compression)]);
-        let mut pair = Pair::connect(&daemon, &real);
-        let mut dice = Dice(from_environment("MAGPIE_SEED", 0xd0_3b));
+    with_both("dump-strings", &[], |pair, dice| {
         for _ in 0..from_environment("MAGPIE_STEPS", 1_500) {
-            pair.step(&vec![b"SET".to_vec(), b"k".to_vec(), text(&mut dice)], &exactly);
-            exchange(&mut pair, b"k", &[b"GET", b""], true);
+            pair.step(&call("SET", [text(dice)]), &exactly);
+            exchange(pair, b"k", &[words("GET KEY")], true);
         }
-    }
+    });
+}
+
+#[test]
+fn sets_go_both_ways() {
+    with_both("dump-sets", &[("set-max-intset-entries", "20")], |pair, dice| {
+        for _ in 0..from_environment("MAGPIE_STEPS", 20_000) / 100 {
+            pair.step(&words("DEL k"), &exactly);
+            let (len, numbers) = (1 + dice.roll(40), dice.chance(60));
+            let wide = dice.pick(&[100, 1 << 16, 1 << 40]);
+            let members: Vec<Vec<u8>> = (0..len)
+                .map(|_| match numbers {
+                    true => (dice.roll(wide) as i64 - wide as i64 / 2).to_string().into(),
+                    false => text(dice),
+                })
+                .collect();
+            pair.step(&call("SADD", members), &exactly);
+            let is_intset = pair.theirs.call(&[b"OBJECT", b"ENCODING", b"k"]).ends_with(b"intset\r\n");
+            exchange(pair, b"k", &[words("SMEMBERS KEY"), words("SCARD KEY")], is_intset);
+        }
+    });
+}
+
+#[test]
+fn streams_go_both_ways() {
+    let options = [("stream-node-max-entries", "5"), ("stream-node-max-bytes", "300")];
+    with_both("dump-streams", &options, |pair, dice| {
+        for _ in 0..from_environment("MAGPIE_STEPS", 10_000) / 100 {
+            pair.step(&words("DEL k"), &exactly);
+            for step in 1..2 + dice.roll(40) {
+                let fields = 1 + dice.roll(3);
+                let pairs = (0..fields).flat_map(|field| [format!("f{field}").into(), text(dice)]);
+                let id = format!("{}-{}", step * 1_000, dice.roll(5)).into_bytes();
+                let add = call("XADD", [id].into_iter().chain(pairs));
+                pair.step(&add, &exactly);
+                let group = dice.pick(&["a", "b", "c"]);
+                let consumer = dice.pick(&["x", "y", "z"]);
+                let command = match dice.roll(8) {
+                    0 => format!("XDEL k {}-0 {}-1", dice.roll(40) * 1_000, step * 1_000),
+                    1 => "XTRIM k MAXLEN = 15".into(),
+                    2 => format!("XGROUP CREATE k {group} 0"),
+                    3 => format!("XGROUP CREATE k {group} $ ENTRIESREAD 3"),
+                    4 => format!("XGROUP CREATECONSUMER k {group} {consumer}"),
+                    5 => format!("XREADGROUP GROUP {group} {consumer} COUNT 3 STREAMS k >"),
+                    6 => format!("XACK k {group} {}-0 {}-1", step * 1_000, step * 1_000),
+                    _ => "XLEN k".into(),
+                };
+                pair.step(&words(&command), &exactly);
+            }
+            // Times of delivery differ.
+            let tell =
+                ["XINFO STREAM KEY", "XINFO GROUPS KEY", "XRANGE KEY - +", "XPENDING KEY a", "XLEN KEY"];
+            let has_groups = pair.theirs.call(&[b"XINFO", b"GROUPS", b"k"]) != b"*0\r\n";
+            exchange(pair, b"k", &tell.map(words), !has_groups);
+        }
+    });
 }
 
 /// RESTORE's options and mistakes. The payload is that of the string "ab".
