@@ -18,11 +18,13 @@ mod connection;
 mod debug;
 mod expire;
 mod expiry;
+mod hash;
 mod hyperloglog;
 mod info;
 mod introspect;
 mod keyspace;
 mod latency;
+mod long_double;
 mod lookup;
 mod memory;
 mod metering;
@@ -68,6 +70,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     debug::COMMANDS,
     expire::COMMANDS,
     hyperloglog::COMMANDS,
+    hash::COMMANDS,
     info::COMMANDS,
     introspect::COMMANDS,
     keyspace::COMMANDS,

@@ -1,15 +1,17 @@
 //! Redis' format for values outside memory, as `DUMP` and `RESTORE` have it: type, value, version, checksum.
 //! The format is that of `rdb.c`; see also <https://rdb.fnordig.de/file_format.html>.
 //!
-//! What is written is of version 10, that of Redis 7.0, for what reads 7.0's payloads reads them everywhere
-//! later; so a set that 7.2 would write as a listpack (20) is written as its members (2). Read is whatever
-//! Redis up to 7.2 has written since 2.6, except for modules' values.
+//! What is written is of version 10, that of Redis 7.0, and every later one reads it too; so a set that 7.2
+//! would write as a listpack (20) is written as its members (2). A hash whose fields have deadlines is of
+//! version 12, that of Redis 7.4, for an older one would lose them. Read is whatever Redis up to 7.4 has
+//! written since 2.6, except for modules' values.
 //!
 //! A payload may be forged. Nothing is allocated that its bytes do not stand for, what they claim is checked
 //! before it is believed, and what decompression may yield is bounded.
 
 mod code;
 mod crc64;
+mod hash;
 mod lzf;
 mod reader;
 mod set;
@@ -28,8 +30,8 @@ use writer::Writer;
 
 /// The version that is written.
 const VERSION: u16 = 10;
-/// The last one that is read.
-const VERSION_MAX: u16 = 11;
+/// The version that is written where a hash's fields have deadlines; the last one that is read.
+const VERSION_MAX: u16 = 12;
 /// Version and checksum.
 const FOOTER: usize = 10;
 
@@ -38,6 +40,7 @@ const FOOTER: usize = 10;
 pub struct Limits {
     /// Bytes that may come of what is compressed.
     pub decompressed: usize,
+    pub hash: value::hash::Limits,
     pub set: value::set::Limits,
 }
 
@@ -68,6 +71,7 @@ pub fn dump_string(text: &[u8], compresses: bool) -> Vec<u8> {
 fn save(object: &Object, writer: &mut Writer) {
     match object {
         Object::String(text) => string::save(text, writer),
+        Object::Hash(hash) => hash::save(hash, writer),
         Object::Set(set) => set::save(set, writer),
         Object::Stream(stream) => stream::save(stream, writer),
     }
@@ -77,7 +81,8 @@ fn seal(save: impl FnOnce(&mut Writer), compresses: bool) -> Vec<u8> {
     let mut writer = Writer::new(compresses);
     save(&mut writer);
     let mut payload = writer.into_bytes();
-    payload.extend(VERSION.to_le_bytes());
+    let version = if payload[0] == code::HASH_METADATA { VERSION_MAX } else { VERSION };
+    payload.extend(version.to_le_bytes());
     payload.extend(crc64::crc64(&payload).to_le_bytes());
     payload
 }
@@ -96,6 +101,12 @@ pub fn load(payload: &[u8], limits: &Limits) -> Result<Owned, LoadError> {
         code::SET => set::load(reader, limits),
         code::SET_INTSET => set::load_intset(reader, limits),
         code::SET_LISTPACK => set::load_listpack(reader, limits),
+        code::HASH => hash::load(reader, limits),
+        code::HASH_ZIPMAP => hash::load_zipmap(reader, limits),
+        code::HASH_ZIPLIST => hash::load_ziplist(reader, limits),
+        code::HASH_LISTPACK => hash::load_listpack(reader, limits),
+        code::HASH_METADATA => hash::load_with_deadlines(reader, limits),
+        code::HASH_LISTPACK_EX => hash::load_listpack_with_deadlines(reader, limits),
         code::STREAM_1 => stream::load(reader, stream::Format::V1),
         code::STREAM_2 => stream::load(reader, stream::Format::V2),
         code::STREAM_3 => stream::load(reader, stream::Format::V3),

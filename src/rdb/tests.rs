@@ -4,7 +4,11 @@ use super::*;
 use proptest::prelude::*;
 
 fn limits(decompressed: usize) -> Limits {
-    Limits { decompressed, set: value::set::Limits::default() }
+    Limits {
+        decompressed,
+        hash: value::hash::Limits { listpack_entries: 128, listpack_value: 64 },
+        set: value::set::Limits::default(),
+    }
 }
 
 /// The value of a payload that is nothing but a string.
@@ -66,7 +70,7 @@ fn what_is_wrong_is_told_apart() {
     let good = sealed(b"\x00\x02ab", 11);
     assert_eq!(load(&good, 0).map(text), Ok(b"ab".to_vec()));
     let fails = |payload: &[u8]| load(payload, 100).map(text).err();
-    assert_eq!(fails(&sealed(b"\x00\x02ab", 12)), Some(LoadError::Unsealed));
+    assert_eq!(fails(&sealed(b"\x00\x02ab", 13)), Some(LoadError::Unsealed));
     assert_eq!(fails(b""), Some(LoadError::Unsealed));
     assert_eq!(fails(&good[..good.len() - 1]), Some(LoadError::Unsealed));
     assert_eq!(fails(&sealed(b"", 10)), Some(LoadError::Corrupt));

@@ -10,15 +10,17 @@ use super::LoadError;
 const END: u8 = 0xff;
 const LONG: u8 = 0xfe;
 
+pub(super) type Pair<'b> = (&'b [u8], &'b [u8]);
+
 /// All pairs.
 ///
 /// # Errors
 /// `Corrupt`, unless everything agrees with everything else.
-pub(super) fn pairs(bytes: &[u8]) -> Result<Vec<(&[u8], &[u8])>, LoadError> {
+pub(super) fn pairs(bytes: &[u8]) -> Result<Vec<Pair<'_>>, LoadError> {
     sound_pairs(bytes).ok_or(LoadError::Corrupt)
 }
 
-fn sound_pairs(bytes: &[u8]) -> Option<Vec<(&[u8], &[u8])>> {
+fn sound_pairs(bytes: &[u8]) -> Option<Vec<Pair<'_>>> {
     let (&count, mut rest) = bytes.split_first()?;
     let mut pairs = Vec::new();
     while rest != [END] {

@@ -6,6 +6,7 @@ mod support;
 
 mod bitmap;
 mod dump;
+mod hash;
 mod hyperloglog;
 mod listpack;
 mod set;

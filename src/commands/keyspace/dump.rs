@@ -100,6 +100,7 @@ pub(super) fn restore(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 fn limits(ctx: &Ctx<'_>) -> rdb::Limits {
     rdb::Limits {
         decompressed: ctx.daemon.store.limit(),
+        hash: crate::commands::hash::limits(&ctx.daemon.config),
         set: crate::commands::set::limits(&ctx.daemon.config),
     }
 }
