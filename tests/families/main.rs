@@ -5,6 +5,7 @@
 mod support;
 
 mod bitmap;
+mod hash;
 mod hyperloglog;
 mod listpack;
 mod set;
