@@ -58,33 +58,37 @@ pub enum LoadError {
 /// The payload of a value. `O(bytes)`.
 pub fn dump(item: &Item<'_>, compresses: bool) -> Vec<u8> {
     match item.object() {
-        Some(object) => seal(|writer| save(object, writer), compresses),
+        Some(object) => dump_object(object, compresses),
         None => dump_string(item.string().unwrap_or_default(), compresses),
     }
 }
 
 /// The payload of a string.
 pub fn dump_string(text: &[u8], compresses: bool) -> Vec<u8> {
-    seal(|writer| string::save(text, writer), compresses)
-}
-
-fn save(object: &Object, writer: &mut Writer) {
-    match object {
-        Object::String(text) => string::save(text, writer),
-        Object::Hash(hash) => hash::save(hash, writer),
-        Object::Set(set) => set::save(set, writer),
-        Object::Stream(stream) => stream::save(stream, writer),
-    }
-}
-
-fn seal(save: impl FnOnce(&mut Writer), compresses: bool) -> Vec<u8> {
     let mut writer = Writer::new(compresses);
-    save(&mut writer);
-    let mut payload = writer.into_bytes();
-    let version = if payload[0] == code::HASH_METADATA { VERSION_MAX } else { VERSION };
-    payload.extend(version.to_le_bytes());
-    payload.extend(crc64::crc64(&payload).to_le_bytes());
-    payload
+    string::save(text, &mut writer);
+    seal(writer.into_bytes(), VERSION)
+}
+
+/// The payload of a value on the heap.
+pub fn dump_object(object: &Object, compresses: bool) -> Vec<u8> {
+    let mut writer = Writer::new(compresses);
+    match object {
+        Object::String(text) => string::save(text, &mut writer),
+        Object::Hash(hash) => hash::save(hash, &mut writer),
+        Object::Set(set) => set::save(set, &mut writer),
+        Object::Stream(stream) => stream::save(stream, &mut writer),
+    }
+    let body = writer.into_bytes();
+    let version = if body[0] == code::HASH_METADATA { VERSION_MAX } else { VERSION };
+    seal(body, version)
+}
+
+/// Makes a payload of a type and a value.
+pub fn seal(mut body: Vec<u8>, version: u16) -> Vec<u8> {
+    body.extend(version.to_le_bytes());
+    body.extend(crc64::crc64(&body).to_le_bytes());
+    body
 }
 
 /// The value of a payload, without deadline. `O(bytes)`.

@@ -40,23 +40,6 @@ impl<'p> Reader<'p> {
         self.array().map(u64::from_le_bytes)
     }
 
-    pub(super) fn double(&mut self) -> Result<f64, LoadError> {
-        self.array().map(f64::from_le_bytes)
-    }
-
-    /// A double as text, as RDB had it before version 8.
-    pub(super) fn old_double(&mut self) -> Result<f64, LoadError> {
-        match self.u8()? {
-            253 => Ok(f64::NAN),
-            254 => Ok(f64::INFINITY),
-            255 => Ok(f64::NEG_INFINITY),
-            len => {
-                let text = std::str::from_utf8(self.take(len.into())?).map_err(|_| LoadError::Corrupt)?;
-                text.trim_start().parse().map_err(|_| LoadError::Corrupt)
-            }
-        }
-    }
-
     fn any_length(&mut self) -> Result<Length, LoadError> {
         let head = self.u8()?;
         let low = head & 0x3f;

@@ -1,5 +1,7 @@
 //! Payloads of redis-server 7.0, and what is made of them.
 
+mod forged;
+
 use super::*;
 use proptest::prelude::*;
 
@@ -25,11 +27,8 @@ fn text(owned: Owned) -> Vec<u8> {
     }
 }
 
-/// A payload with its checksum made right.
 fn sealed(body: &[u8], version: u16) -> Vec<u8> {
-    let mut payload = [body, &version.to_le_bytes()].concat();
-    payload.extend(crc64::crc64(&payload).to_le_bytes());
-    payload
+    seal(body.to_vec(), version)
 }
 
 #[test]

@@ -28,10 +28,6 @@ impl Writer {
         self.bytes.extend(millis.to_le_bytes());
     }
 
-    pub(super) fn double(&mut self, value: f64) {
-        self.bytes.extend(value.to_le_bytes());
-    }
-
     pub(super) fn raw(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
