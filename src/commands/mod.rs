@@ -21,6 +21,7 @@ mod info;
 mod introspect;
 mod keyspace;
 mod latency;
+mod list;
 mod lookup;
 mod memory;
 mod metering;
@@ -65,6 +66,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     introspect::COMMANDS,
     keyspace::COMMANDS,
     latency::COMMANDS,
+    list::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
     replication::COMMANDS,

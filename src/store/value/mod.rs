@@ -3,11 +3,13 @@
 
 pub mod chunks;
 pub mod intset;
+pub mod list;
 pub mod listpack;
 pub mod members;
 pub mod set;
 pub mod text;
 
+pub use list::List;
 pub use set::Set;
 
 use super::memory::allocated;
@@ -145,5 +147,6 @@ macro_rules! objects {
 
 // One name a line, so that a new type is a new line: `Hash,`.
 objects! {
+    List,
     Set,
 }
