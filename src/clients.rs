@@ -40,6 +40,7 @@ pub struct Client {
     /// The last command: its number, as its protocol counts its commands, plus 1; 0: none yet.
     pub last_command: AtomicU32,
     pub db: AtomicU32,
+    /// 2 or 3; changed by `speak`.
     pub resp: AtomicU8,
     pub in_multi: AtomicBool,
     /// Queued commands while in MULTI.
@@ -47,6 +48,8 @@ pub struct Client {
     /// Bytes that those take.
     pub queued_bytes: AtomicU64,
     pub watching: AtomicU32,
+    /// How many channels, patterns and shard channels it listens to (`pubsub::Kind`); the registry counts them.
+    pub subscriptions: [AtomicU32; 3],
     pub monitor: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
@@ -75,6 +78,8 @@ pub struct Mail {
     /// Bytes to send as they are: MONITOR lines, pub/sub messages.
     pub push: Vec<u8>,
     pub close: bool,
+    /// More was unread than is allowed: nothing is pushed any more, and the connection ends.
+    pub overflowed: bool,
     pub unblock: Option<Unblock>,
 }
 
@@ -99,10 +104,30 @@ impl Client {
         self.attention.load(Ordering::Acquire)
     }
 
+    /// The bytes to send count as the client's output from now on.
     pub fn take_mail(&self) -> Mail {
         let mut mailbox = self.mailbox.lock();
         self.attention.store(false, Ordering::Release);
-        std::mem::take(&mut mailbox.mail)
+        let mail = std::mem::take(&mut mailbox.mail);
+        self.output_bytes.fetch_add(mail.push.len() as u64, Ordering::Relaxed);
+        mail
+    }
+
+    /// Takes the bytes to send alone, for a connection that is in the middle of executing requests.
+    pub fn take_messages(&self) -> Vec<u8> {
+        std::mem::take(&mut self.mailbox.lock().mail.push)
+    }
+
+    /// Messages take the form of RESP3, or of RESP2, from now on. Those that wait have the other: the connection
+    /// takes them before it answers. Under the mailbox's lock, so that none comes between.
+    pub fn speak(&self, resp3: bool) {
+        let _mailbox = self.mailbox.lock();
+        self.resp.store(if resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    }
+
+    /// Is it a client of the class `pubsub`?
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Ordering::Relaxed) > 0)
     }
 
     /// The connection's task leaves its waker once, at its start.
@@ -122,13 +147,28 @@ impl Client {
     /// Sends bytes as they are. A client that does not read them and lets more than `limit` bytes
     /// pile up, replies not yet sent included, is closed (0: no limit).
     pub fn push(&self, bytes: &[u8], limit: usize) {
+        self.push_with(bytes.len(), limit, |_, mail| mail.extend_from_slice(bytes));
+    }
+
+    /// `push` of a message, an array in RESP2. Its first byte is the one that RESP3 has another for.
+    pub fn push_message(&self, message: &[u8], limit: usize) {
+        self.push_with(message.len(), limit, |resp3, mail| {
+            let at = mail.len();
+            mail.extend_from_slice(message);
+            if resp3 {
+                mail[at] = b'>';
+            }
+        });
+    }
+
+    fn push_with(&self, len: usize, limit: usize, write: impl FnOnce(bool, &mut Vec<u8>)) {
         self.post(|mail| {
             let unsent = mail.push.len() + self.output_bytes.load(Ordering::Relaxed) as usize;
-            if limit != 0 && unsent + bytes.len() > limit {
+            if limit != 0 && unsent + len > limit {
                 mail.push = Vec::new();
-                mail.close = true;
-            } else if !mail.close {
-                mail.push.extend_from_slice(bytes);
+                mail.overflowed = true;
+            } else if !(mail.close || mail.overflowed) {
+                write(self.resp.load(Ordering::Relaxed) == 3, &mut mail.push);
             }
         });
     }
@@ -194,6 +234,7 @@ impl Clients {
             queued: AtomicU32::new(0),
             queued_bytes: AtomicU64::new(0),
             watching: AtomicU32::new(0),
+            subscriptions: Default::default(),
             monitor: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),

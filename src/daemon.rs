@@ -2,10 +2,12 @@
 
 use crate::clients::Clients;
 use crate::clock::{Clock, Millis};
-use crate::config::{Config, Param};
+use crate::config::{ClientClass, Config, Param};
+use crate::notifications::Notifications;
 use crate::observe::commands::CommandTotals;
 use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowLog, Totals};
-use crate::store::{Event, Observer, PolicyKind, Store, StoreOptions};
+use crate::pubsub::PubSub;
+use crate::store::{Event, Interest, Observer, PolicyKind, Store, StoreOptions};
 use crate::waiting::Waiting;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -21,6 +23,8 @@ pub struct Daemon {
     pub store: Store,
     pub clock: Clock,
     pub clients: Clients,
+    pub pubsub: Arc<PubSub>,
+    listeners: Listeners,
     /// One set of counters a worker.
     pub counters: Box<[Counters]>,
     pub started: Millis,
@@ -83,11 +87,17 @@ impl Daemon {
             shards: 0,
             seed: getrandom::u64().unwrap_or_else(|_| clock.now().0),
         });
-        let waiting = Arc::<Waiting>::default();
-        store.observe(Arc::new(Listeners { waiting: waiting.clone() }));
+        let (waiting, pubsub) = (Arc::<Waiting>::default(), Arc::<PubSub>::default());
+        let listeners = Listeners {
+            waiting: waiting.clone(),
+            notifications: Arc::new(Notifications::new(pubsub.clone())),
+        };
+        store.observe(Arc::new(listeners.clone()));
         let daemon = Daemon {
             store,
             clients: Clients::default(),
+            pubsub,
+            listeners,
             counters: (0..workers.max(1)).map(|_| Counters::default()).collect(),
             started: clock.now(),
             clock,
@@ -107,13 +117,16 @@ impl Daemon {
         };
         daemon.follow(Param::MaxMemorySamples);
         daemon.follow(Param::SlowlogLogSlowerThan);
+        daemon.follow(Param::ClientOutputBufferLimit);
+        daemon.follow(Param::NotifyKeyspaceEvents);
         daemon
     }
 
     /// Takes a store laid out by hand in the place of the one that `config` led to.
     pub fn set_store(&mut self, store: Store) {
-        store.observe(Arc::new(Listeners { waiting: self.waiting.clone() }));
+        store.observe(Arc::new(self.listeners.clone()));
         self.store = store;
+        self.follow(Param::NotifyKeyspaceEvents);
     }
 
     /// Does what must follow when a parameter has got another value.
@@ -131,6 +144,14 @@ impl Daemon {
                     number(Param::LfuLogFactor),
                     number(Param::LfuDecayTime),
                 );
+            }
+            Param::ClientOutputBufferLimit => {
+                let limit = config.output_limit(ClientClass::Pubsub).hard_bytes;
+                self.pubsub.set_limit(usize::try_from(limit).unwrap_or(usize::MAX));
+            }
+            Param::NotifyKeyspaceEvents => {
+                let is_wanted = self.listeners.notifications.choose(config.number(param));
+                self.store.listen(Interest::Notifications, is_wanted);
             }
             Param::LogLevel => crate::logging::set_level(config),
             Param::SlowlogLogSlowerThan | Param::LatencyMonitorThreshold => {
@@ -184,15 +205,18 @@ impl Daemon {
 }
 
 /// Who is told of every change in the store while somebody listens.
+#[derive(Clone)]
 struct Listeners {
     waiting: Arc<Waiting>,
+    notifications: Arc<Notifications>,
 }
 
 impl Observer for Listeners {
-    fn changed(&self, db: u32, key: &[u8], _event: Event) {
-        if self.waiting.count() > 0 {
+    fn changed(&self, db: u32, key: &[u8], event: Event) {
+        if self.waiting.count() > 0 && event.is_change() {
             self.waiting.changed(db, key);
         }
+        self.notifications.changed(db, key, event);
     }
 
     fn flushed(&self, db: Option<u32>) {

@@ -16,6 +16,8 @@
 //! daemon     the value that all connections share: configuration, store, clients, counters
 //! clients    who is connected, and the mailbox through which one connection reaches another
 //! waiting    connections that wait for keys, in order of arrival
+//! notifications  keyspace notifications: changes of keys, published
+//! pubsub     channels and patterns, and who listens to them
 //! observe/   counters, slow log, latency events, rates; counts what it is told
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
 //! clock      the only reader of the system clock; everything else is handed a time
@@ -32,7 +34,7 @@
 //!                   +--> commands --+------------+
 //!                                   +--> resp, glob
 //!
-//! memcached, commands --> daemon --> config, clients, waiting, observe, store
+//! memcached, commands --> daemon --> config, clients, pubsub, waiting, observe, store
 //! waiting --> clients, resp
 //! server, memcached, resp --> wire
 //! ```
@@ -50,7 +52,7 @@
 //!   them in index order through `Db::hold`; nobody else holds two.
 //! - Commands are plain functions, never `async`, so a shard's lock cannot live across an `.await`. What
 //!   has to wait answers `Outcome::Sleep` or `Outcome::Block`, and the connection does the waiting.
-//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients`, tokio's
+//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients` and `pubsub`, tokio's
 //!   sockets in `server`, jemalloc in `main`.
 //!
 //! # Threads
@@ -109,7 +111,9 @@ pub mod daemon;
 pub mod glob;
 pub mod logging;
 pub mod memcached;
+pub mod notifications;
 pub mod observe;
+pub mod pubsub;
 pub mod resp;
 pub mod server;
 pub mod store;

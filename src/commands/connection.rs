@@ -189,13 +189,20 @@ fn hello_hides(argv: Argv<'_>, at: usize) -> bool {
 }
 
 fn set_resp3(ctx: &mut Ctx<'_>, resp3: bool) {
+    ctx.client.speak(resp3);
+    if !ctx.state.executing {
+        ctx.take_messages();
+    }
     ctx.state.resp3 = resp3;
     ctx.reply.set_resp3(resp3);
-    ctx.client.resp.store(if resp3 { 3 } else { 2 }, Relaxed);
 }
 
-/// `PING [message]`
+/// `PING [message]`. In RESP2 the answer to a subscriber looks like a message.
 fn ping(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    if !ctx.state.resp3 && !ctx.state.subscriptions.is_empty() && args.len() <= 1 {
+        ctx.reply.bulks([&b"pong"[..], args.peek().unwrap_or_default()].into_iter());
+        return Ok(Done);
+    }
     match args.len() {
         0 => ctx.reply.simple("PONG"),
         1 => ctx.reply.bulk(args.bytes()?),
@@ -234,6 +241,7 @@ fn quit(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
 fn reset(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     transaction::end(ctx);
     monitor::stop(ctx);
+    ctx.state.subscriptions.end(ctx.daemon, ctx.client);
     select_db(ctx, 0);
     set_resp3(ctx, false);
     client::set_name(ctx, b"");

@@ -41,6 +41,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     // A command that cannot be queued spoils the transaction; one that ends it cannot.
     let spoils = !matches!(found, Ok(command) if ends_transaction(command));
     let is_known = found.is_ok();
+    let is_silenced = !matches!(found, Ok(command) if command.answers_with_messages);
     let result = found.and_then(|command| {
         if let Err(error) = gates(ctx, command) {
             ctx.counters.commands.reject(command.number);
@@ -79,7 +80,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
             Ran::Done
         }
     };
-    mute(ctx, mark);
+    mute(ctx, mark, is_silenced);
     if ctx.daemon.waiting.has_ready() {
         blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now });
     }
@@ -116,20 +117,16 @@ pub(super) fn fail(ctx: &mut Ctx<'_>, error: &CommandError) {
     }
 }
 
-/// `CLIENT REPLY OFF` and `SKIP` take replies back.
-pub(super) fn mute(ctx: &mut Ctx<'_>, mark: crate::wire::Mark) {
-    match ctx.state.replies {
-        Replies::On => {}
-        Replies::Off => ctx.reply.out().cut_to(mark),
-        Replies::SkipNext => {
-            ctx.reply.out().cut_to(mark);
-            ctx.state.replies = Replies::Skip;
-        }
-        Replies::Skip => {
-            ctx.reply.out().cut_to(mark);
-            ctx.state.replies = Replies::On;
-        }
+/// `CLIENT REPLY OFF` and `SKIP` take replies back, but for messages.
+pub(super) fn mute(ctx: &mut Ctx<'_>, mark: crate::wire::Mark, is_silenced: bool) {
+    if ctx.state.replies != Replies::On && is_silenced {
+        ctx.reply.out().cut_to(mark);
     }
+    ctx.state.replies = match ctx.state.replies {
+        Replies::SkipNext => Replies::Skip,
+        Replies::Skip => Replies::On,
+        other => other,
+    };
 }
 
 /// The command, or the subcommand, with the arity checked.
@@ -169,6 +166,9 @@ fn gates(ctx: &Ctx<'_>, command: &Command) -> Result<(), CommandError> {
     }
     if command.denies_oom && ctx.daemon.store.is_out_of_memory() {
         return Err(CommandError::OutOfMemory);
+    }
+    if !ctx.state.resp3 && !command.is_for_subscribers && !ctx.state.subscriptions.is_empty() {
+        return Err(CommandError::SubscribersOnly(command.full_name));
     }
     Ok(())
 }

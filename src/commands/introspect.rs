@@ -338,7 +338,7 @@ fn asked_for<'a>(args: &Args<'a>) -> Result<(&'static Command, Argv<'a>), Comman
             command.subcommands.iter().find(|known| known.spec.name.as_bytes().eq_ignore_ascii_case(sub));
         command = found.ok_or_else(|| invalid("Invalid command specified"))?;
     }
-    if command.spec.keys.is_empty() {
+    if command.spec.key_specs().next().is_none() {
         return Err(invalid("The command has no key arguments"));
     }
     if !command.spec.arity.allows(argv.len()) {
@@ -366,8 +366,7 @@ fn getkeysandflags(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let (command, argv) = asked_for(args)?;
     let keys: Vec<(&[u8], &KeySpec)> = command
         .spec
-        .keys
-        .iter()
+        .key_specs()
         .flat_map(|spec| spec.positions(argv).into_iter().map(move |at| (at, spec)))
         .filter_map(|(at, spec)| Some((argv.get(at)?, spec)))
         .collect();

@@ -26,12 +26,14 @@ mod lookup;
 mod memory;
 mod metering;
 mod monitor;
+mod pubsub;
 mod random;
 mod replication;
 mod scan;
 mod server;
 mod set;
 mod slowlog;
+mod stream;
 mod string;
 mod transaction;
 
@@ -69,10 +71,12 @@ static FAMILIES: &[&[CommandSpec]] = &[
     list::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
+    pubsub::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];
@@ -96,6 +100,15 @@ impl Ctx<'_> {
     /// Must a client that has not logged in do so? `CONFIG SET` may have taken the password away since it came.
     fn needs_password(&self) -> bool {
         !self.daemon.config.text(Param::RequirePass).is_empty()
+    }
+
+    /// Puts what others have sent the client meanwhile behind the replies written so far.
+    #[inline]
+    fn take_messages(&mut self) {
+        if self.client.wants_attention() {
+            let messages = self.client.take_messages();
+            self.reply.out().put(&messages);
+        }
     }
 
     /// Answers `HELP`: Redis' first and last lines around what is said of the subcommands.
@@ -181,6 +194,8 @@ impl Session {
             waiter: None,
         };
         ctx.db.set_touching(!ctx.state.no_touch);
+        // Whoever learns from elsewhere that something was published and then asks, gets the message first.
+        ctx.take_messages();
         let next = loop {
             if let Some(pause) = &mut self.pause {
                 let mark = ctx.reply.out().mark();
@@ -190,7 +205,7 @@ impl Session {
                 }
                 if let Some(Pause::Blocked(waiter)) = self.pause.take() {
                     blocking::leave(daemon, &waiter);
-                    dispatch::mute(&mut ctx, mark);
+                    dispatch::mute(&mut ctx, mark, true);
                 }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
             }
@@ -209,7 +224,11 @@ impl Session {
                     }
                     let mark = ctx.reply.out().mark();
                     match dispatch::run(&mut ctx, argv) {
-                        dispatch::Ran::Done => consumed += len,
+                        dispatch::Ran::Done => {
+                            consumed += len;
+                            // What a command sends to the client that gave it comes behind its reply, as in Redis 7.2.
+                            ctx.take_messages();
+                        }
                         dispatch::Ran::Sleep(until) => {
                             consumed += len;
                             let out = ctx.reply.out();
@@ -265,6 +284,7 @@ impl Session {
             waiter.cancel(Vec::new);
             blocking::leave(daemon, &waiter);
         }
+        self.state.subscriptions.end(daemon, &self.client);
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
     }
 

@@ -1,5 +1,6 @@
 //! What a RESP connection remembers between requests.
 
+use super::pubsub::Subscriptions;
 use super::table::Command;
 use crate::resp::{Argv, OwnedArgv};
 use std::collections::HashMap;
@@ -55,6 +56,7 @@ pub struct State {
     pub transaction: Option<Transaction>,
     /// By database and key.
     pub watched: HashMap<(u32, Box<[u8]>), WatchedKey>,
+    pub subscriptions: Subscriptions,
     /// Inside `EXEC`: what would wait must not.
     pub executing: bool,
     /// What a command that is about to wait is to be run again with, when not with the same arguments.
@@ -74,6 +76,7 @@ impl State {
             replies: Replies::On,
             transaction: None,
             watched: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             executing: false,
             retry_as: None,
             monitors: false,

@@ -2,7 +2,7 @@
 //! when a command's keys cannot be told) from before the first command until after the last.
 
 use super::session::{State, Transaction, WatchedKey};
-use super::table::{Arity, CommandSpec, Flag, KeySpec, KeyUse};
+use super::table::{Arity, Command, CommandSpec, Flag, KeySpec, KeyUse};
 use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome, dispatch};
 use crate::store::Db;
 use std::collections::hash_map::Entry::Vacant;
@@ -146,7 +146,7 @@ fn hold(ctx: &mut Ctx<'_>, transaction: &Transaction) {
         let argv = queued.argv.as_argv();
         let positions = queued.command.key_positions(argv);
         // Without keys a command may reach anything: FLUSHALL, RANDOMKEY, DBSIZE, a script.
-        if positions.is_empty() && !is_harmless(queued.command.spec.name) {
+        if positions.is_empty() && !is_harmless(queued.command) {
             ctx.db.hold_all();
             return;
         }
@@ -156,8 +156,9 @@ fn hold(ctx: &mut Ctx<'_>, transaction: &Transaction) {
 }
 
 /// Commands that touch no data, which many transactions of Python libraries contain.
-fn is_harmless(name: &str) -> bool {
-    matches!(name, "ping" | "echo" | "time" | "select" | "publish" | "spublish" | "unwatch")
+fn is_harmless(command: &Command) -> bool {
+    command.spec.has(Flag::PubSub)
+        || matches!(command.spec.name, "ping" | "echo" | "time" | "select" | "unwatch")
 }
 
 fn watched_are_untouched(ctx: &mut Ctx<'_>) -> bool {

@@ -63,7 +63,10 @@ fn get_one(turn: &mut Turn<'_>, how: Retrieval, key: &[u8]) -> bool {
             encode::value(turn.out, key, &item, string.len(), unique);
             string.len()
         }),
-        None => None,
+        None => {
+            entry.announce_miss();
+            None
+        }
     };
     let hit = size.is_some();
     if let (Some(exptime), true) = (how.touch, hit) {

@@ -276,6 +276,9 @@ impl<'d> Entry<'d> {
         }
         self.shard.stats.stored += 1;
         self.shard.announce(self.db, self.key, put.event);
+        if let Expiry::At(_) = put.expiry {
+            self.shard.announce(self.db, self.key, Event::Expire);
+        }
         Ok(())
     }
 
@@ -427,7 +430,7 @@ impl<'d> Entry<'d> {
             None => {
                 let found = self.shard.add(self.hash, self.key, &fields, payload, queue, shared, self.now);
                 self.found = Some(found);
-                self.shard.announce_new(self.db, self.key);
+                self.shard.remark(self.db, self.key, Event::New);
             }
             Some(found) => {
                 let old = self.shard.log.record(found.handle);
@@ -541,6 +544,26 @@ impl<'d> Entry<'d> {
     /// # Errors
     /// `OutOfMemory`: nothing was changed.
     pub fn insert(&mut self, owned: Owned, event: Event) -> Result<(), StoreError> {
+        self.replace(owned)?;
+        self.announce(event);
+        Ok(())
+    }
+
+    /// `insert` as if what was there had been deleted: the key counts as new (`RENAME`, `COPY`, `RESTORE`). The
+    /// caller announces the event itself.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: nothing was changed.
+    pub fn insert_anew(&mut self, owned: Owned) -> Result<(), StoreError> {
+        let was_present = self.is_present();
+        self.replace(owned)?;
+        if was_present {
+            self.shard.remark(self.db, self.key, Event::New);
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, owned: Owned) -> Result<(), StoreError> {
         let fields = Fields { flags: owned.flags, deadline: owned.deadline, ..self.new_fields() };
         match owned.value {
             OwnedValue::Inline(value) if value.len() <= INLINE_MAX && self.key.len() <= INLINE_KEY_MAX => {
@@ -549,8 +572,18 @@ impl<'d> Entry<'d> {
             OwnedValue::Inline(value) => self.store_object(Object::String(value.into()), fields)?,
             OwnedValue::Object(object) => self.store_object(object, fields)?,
         }
-        self.shard.announce(self.db, self.key, event);
         Ok(())
+    }
+
+    /// Says what has happened to the key.
+    pub fn announce(&mut self, event: Event) {
+        self.shard.announce(self.db, self.key, event);
+    }
+
+    /// Says that somebody wanted to read the key and it is not there.
+    #[inline]
+    pub fn announce_miss(&self) {
+        self.shard.remark(self.db, self.key, Event::KeyMiss);
     }
 
     /// The collection, to look at; `None` when there is no item.

@@ -372,11 +372,11 @@ impl Shard {
         }
     }
 
-    /// Says that a key is there that was not.
+    /// Says what is no change to a key that was there: that it is new, or was looked for in vain.
     #[inline]
-    pub(super) fn announce_new(&self, db: u8, key: &[u8]) {
+    pub(super) fn remark(&self, db: u8, key: &[u8], event: Event) {
         if self.hub.is_listening() {
-            self.hub.tell(db, key, Event::New);
+            self.hub.tell(db, key, event);
         }
     }
 

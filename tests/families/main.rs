@@ -8,4 +8,5 @@ mod bitmap;
 mod hyperloglog;
 mod listpack;
 mod set;
+mod stream;
 mod walk;

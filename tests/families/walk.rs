@@ -49,6 +49,10 @@ pub fn beside_redis(
         let daemon = daemon(options);
         let mut pair = Pair::connect(&daemon, &real);
         pair.step(&words("FLUSHALL"), &agrees);
+        // What the walk before changed by CONFIG SET.
+        for (name, value) in options {
+            pair.theirs.call(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()]);
+        }
         // Both tell of themselves: not compared.
         pair.theirs.call(&[b"HELLO", version.as_bytes()]);
         pair.ours.call(&[b"HELLO", version.as_bytes()]);

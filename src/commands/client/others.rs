@@ -34,8 +34,8 @@ fn class(args: &mut Args<'_>) -> Result<Class, CommandError> {
     }
 }
 
-fn class_of(_client: &Client) -> Class {
-    Class::Normal
+fn class_of(client: &Client) -> Class {
+    if client.is_subscriber() { Class::PubSub } else { Class::Normal }
 }
 
 fn all(ctx: &Ctx<'_>) -> Vec<Arc<Client>> {
@@ -85,12 +85,13 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
     let number = client.last_command.load(Relaxed) as usize;
     let command = number.checked_sub(1).and_then(|number| TABLE.name_of(number)).unwrap_or("NULL");
     let multi = if client.in_multi.load(Relaxed) { i64::from(client.queued.load(Relaxed)) } else { -1 };
+    let [sub, psub, ssub] = client.subscriptions.each_ref().map(|count| count.load(Relaxed));
     let (input, output) = (client.query_bytes.load(Relaxed), client.output_bytes.load(Relaxed));
     let queued = client.queued_bytes.load(Relaxed);
     let total = size_of::<Client>() as u64 + input + queued + output;
     let _ = writeln!(
         text,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={multi} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} multi={multi} \
          watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued} rbs=0 rbp=0 obl={output} oll=0 omem={output} \
          tot-mem={total} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
@@ -115,6 +116,7 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
 fn flags(client: &Client) -> String {
     let marks = [
         (client.monitor.load(Relaxed), 'O'),
+        (client.is_subscriber(), 'P'),
         (client.in_multi.load(Relaxed), 'x'),
         (client.blocked.load(Relaxed), 'b'),
         (client.unix, 'U'),

@@ -7,10 +7,12 @@ pub mod list;
 pub mod listpack;
 pub mod members;
 pub mod set;
+pub mod stream;
 pub mod text;
 
 pub use list::List;
 pub use set::Set;
+pub use stream::Stream;
 
 use super::memory::allocated;
 use bytes::Bytes;
@@ -149,4 +151,5 @@ macro_rules! objects {
 objects! {
     List,
     Set,
+    Stream,
 }
