@@ -6,6 +6,7 @@ mod support;
 
 mod bitmap;
 mod hyperloglog;
+mod list;
 mod listpack;
 mod set;
 mod stream;
