@@ -5,7 +5,7 @@ mod support;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 use support::process::Magpie;
 use support::real_redis::RealRedis;
@@ -146,9 +146,9 @@ impl Stage<'_> {
 /// Tells a story to magpie and, unless it is of later releases than the one installed, to `redis-server`.
 fn story(name: &str, is_newer: bool, tell: impl Fn(&mut Stage<'_>)) {
     let magpie = Magpie::start(env!("CARGO_BIN_EXE_magpie"), &format!("blocking-{name}"), &[]);
-    let sockets: [Option<(&'static str, PathBuf)>; 2];
     let real = if is_newer { None } else { RealRedis::start(&format!("blocking-{name}"), &[]) };
-    sockets = [Some(("magpie", magpie.socket())), real.as_ref().map(|real| ("redis-server", real.socket()))];
+    let sockets =
+        [Some(("magpie", magpie.socket())), real.as_ref().map(|real| ("redis-server", real.socket()))];
     for (name, socket) in sockets.into_iter().flatten() {
         tell(&mut Stage { name, socket: &socket, main: Client::connect(&socket) });
     }

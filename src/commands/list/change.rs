@@ -2,7 +2,7 @@
 
 use super::{
     Args, Collection, CommandError, CommandResult, Ctx, Done, End, List, PER_ELEMENT, absolute, node_limit,
-    range_of,
+    range_of, signed_count,
 };
 use crate::store::Event;
 use crate::store::value::list::Side;
@@ -50,7 +50,7 @@ pub(super) fn lset(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 
 /// `LREM key count element`
 pub(super) fn lrem(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    let (key, count, element) = (args.key()?, args.int()?, args.bytes()?);
+    let (key, count, element) = (args.key()?, signed_count(args)?, args.bytes()?);
     let from = if count < 0 { End::Tail } else { End::Head };
     let most = match count {
         0 => usize::MAX,

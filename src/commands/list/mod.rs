@@ -60,6 +60,17 @@ fn reply_elements<'a>(reply: &mut Reply<'_>, elements: impl Iterator<Item = Elem
     elements.take(count).for_each(|element| reply_element(reply, element));
 }
 
+/// A number of which the lowest is refused, for it has no opposite.
+fn signed_count(args: &mut Args<'_>) -> Result<i64, CommandError> {
+    let count = args.int()?;
+    if count == i64::MIN {
+        return Err(CommandError::other(
+            "ERR value is out of range, must be between -9223372036854775807 and 9223372036854775807",
+        ));
+    }
+    Ok(count)
+}
+
 /// Of an index that counts from the end when it is negative; `None` before the first element.
 fn absolute(index: i64, len: usize) -> Option<usize> {
     if index < 0 {

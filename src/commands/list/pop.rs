@@ -75,8 +75,9 @@ pub(super) fn lmpop(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 
 /// `BLMPOP timeout numkeys key [key ...] LEFT|RIGHT [COUNT count]`
 pub(super) fn blmpop(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    let deadline = args.timeout(ctx.now)?;
+    let mut timeout = args.take(1);
     let wanted = Wanted::parse(args)?;
+    let deadline = timeout.timeout(ctx.now)?;
     if wanted.pop(ctx)? { Ok(Done) } else { ctx.block(deadline, Nil::Array) }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     Args, Collection, CommandError, CommandResult, Ctx, Done, End, List, absolute, lookup, range_of,
 };
-use super::{reply_element, reply_elements};
+use super::{reply_element, reply_elements, signed_count};
 
 /// `LLEN key`
 pub(super) fn llen(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
@@ -60,12 +60,7 @@ impl Search {
             if args.len() < 2 {
                 return Err(CommandError::Syntax);
             } else if args.accept("RANK") {
-                let rank = args.int()?;
-                if rank == i64::MIN {
-                    return Err(CommandError::other(
-                        "ERR value is out of range, must be between -9223372036854775807 and 9223372036854775807",
-                    ));
-                }
+                let rank = signed_count(args)?;
                 let skip = usize::try_from(rank.unsigned_abs()).unwrap_or(usize::MAX).checked_sub(1);
                 search.skip = skip.ok_or_else(|| {
                     CommandError::other(
