@@ -3,6 +3,7 @@
 use super::session::State;
 use super::table::{Command, KeyUse};
 use super::{CommandResult, Ctx, Done, Outcome, dispatch};
+use crate::acl::Login;
 use crate::clients::Unblock;
 use crate::clock::Millis;
 use crate::daemon::{Context, Daemon};
@@ -104,11 +105,18 @@ fn serve_one(context: Context<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> 
             Some(Kind::Stream) => command.spec.group == "stream",
             _ => false,
         };
-    if !is_of_use || !waiter.begin(context.now) {
+    if !is_of_use {
+        return false;
+    }
+    // The connection of a user who is gone is about to be closed.
+    let Ok(login) = Login::of(&context.daemon.acl, waiter.client.user.load(Ordering::Relaxed)) else {
+        return false;
+    };
+    if !waiter.begin(context.now) {
         return false;
     }
     let mut out = Out::new();
-    let mut state = State::new(true);
+    let mut state = State::new(login);
     (state.db, state.resp3) = (waiter.db, waiter.resp3);
     let mut ctx = Ctx {
         daemon: context.daemon,

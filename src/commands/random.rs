@@ -57,6 +57,13 @@ pub(super) enum Draw {
 }
 
 impl Draw {
+    /// How many, as it was asked for.
+    pub(super) fn count(self) -> usize {
+        match self {
+            Draw::Distinct(count) | Draw::Repeated(count) => count,
+        }
+    }
+
     /// Reads a count, negative when members may come again.
     ///
     /// # Errors

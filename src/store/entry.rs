@@ -422,6 +422,7 @@ impl<'d> Entry<'d> {
         let payload = match payload {
             Payload::Inline(value) => value,
             Payload::Heap(item) => {
+                self.shard.expect_at(self.hash, None, item.object.due_at(), self.now);
                 index = self.shard.add_to_heap(item, queue);
                 &index[..]
             }
@@ -675,6 +676,8 @@ pub struct Change<'e, 'd, C: Collection> {
     entry: &'e mut Entry<'d>,
     index: HeapIndex,
     queue: Queue,
+    /// When something in it was due before the change.
+    due_before: Option<Deadline>,
     /// Something was announced: then the deletion of an emptied collection is too.
     is_announced: bool,
     collection: PhantomData<C>,
@@ -685,7 +688,8 @@ impl<'e, 'd, C: Collection> Change<'e, 'd, C> {
         let handle = entry.found?.handle;
         let index = entry.shard.log.record(handle).heap_index()?;
         let queue = entry.shard.log.queue_of(handle);
-        Some(Change { entry, index, queue, is_announced: false, collection: PhantomData })
+        let due_before = entry.shard.heap.get(index).object.due_at();
+        Some(Change { entry, index, queue, due_before, is_announced: false, collection: PhantomData })
     }
 
     /// Says what happened, as often as something did.
@@ -720,7 +724,9 @@ impl<C: Collection> DerefMut for Change<'_, '_, C> {
 impl<C: Collection> Drop for Change<'_, '_, C> {
     fn drop(&mut self) {
         let is_over = self.is_empty() && !self.stays_when_empty();
+        let due_at = self.due_at();
         let entry = &mut *self.entry;
+        entry.shard.expect_at(entry.hash, self.due_before, due_at, entry.now);
         entry.shard.reweigh(self.index, self.queue);
         if is_over && let Some(found) = entry.found.take() {
             entry.shard.remove(found, entry.hash);

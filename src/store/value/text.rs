@@ -2,6 +2,7 @@
 //! are no longer; a longer one is on the heap.
 
 use crate::store::memory::allocated;
+use std::cmp::Ordering;
 use std::fmt;
 
 const INLINE_MAX: usize = 22;
@@ -56,6 +57,18 @@ impl PartialEq for Text {
 }
 
 impl Eq for Text {}
+
+impl PartialOrd for Text {
+    fn partial_cmp(&self, other: &Text) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Text {
+    fn cmp(&self, other: &Text) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
 
 impl fmt::Debug for Text {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
