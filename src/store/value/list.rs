@@ -6,6 +6,9 @@
 //! that a new setting holds for the lists that there are. Nodes are filled, split and merged as in Redis, so
 //! that `OBJECT ENCODING` agrees.
 //!
+//! Differs: no node is compressed (`list-compress-depth`). LZF saves little of a cache's short values and costs
+//! every reader.
+//!
 //! With `n` elements in `m` nodes: both ends in `O(node)`, an index in `O(m + node)` from the nearer end, as
 //! are changes in the middle; a search reads what it passes over.
 
