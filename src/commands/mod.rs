@@ -32,6 +32,7 @@ mod monitor;
 mod permission;
 mod pubsub;
 mod random;
+mod replica;
 mod replication;
 mod scan;
 mod server;
@@ -79,6 +80,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     memory::COMMANDS,
     monitor::COMMANDS,
     pubsub::COMMANDS,
+    replica::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
