@@ -9,6 +9,7 @@ use crate::clock::Millis;
 use crate::daemon::{Context, Daemon};
 use crate::resp::{Argv, OwnedArgv, Reply};
 use crate::store::{Interest, Kind};
+use crate::tracking::Acting;
 use crate::waiting::{Nil, Waiter};
 use crate::wire::Out;
 use std::sync::Arc;
@@ -115,6 +116,7 @@ fn serve_one(context: Context<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> 
     if !waiter.begin(context.now) {
         return false;
     }
+    let _acting = Acting::as_client(waiter.client.id);
     let mut out = Out::new();
     let mut state = State::new(login);
     (state.db, state.resp3) = (waiter.db, waiter.resp3);

@@ -4,7 +4,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acl;
 mod bitmap;
+mod dump;
 mod hash;
 mod hyperloglog;
 mod list;
