@@ -75,6 +75,7 @@ impl Collection for Hash {
         fields + deadlines
     }
 
+    /// Differs: a small hash whose last deadline is gone is a plain listpack again.
     fn encoding(&self) -> &'static str {
         match (&self.layout, &self.deadlines) {
             (Layout::Listpack(_), None) => "listpack",
