@@ -1,6 +1,7 @@
 //! The connected clients: what `CLIENT LIST`, `stats conns` and `MONITOR` know of them, and the
 //! mailbox through which one connection reaches another, on whatever worker it lives.
 
+use crate::acl::User;
 use crate::clock::Millis;
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -37,6 +38,8 @@ pub struct Client {
     pub created: Millis,
     pub last_active: AtomicU64,
     pub profile: Mutex<Profile>,
+    /// The id of its user.
+    pub user: AtomicU64,
     /// The last command: its number, as its protocol counts its commands, plus 1; 0: none yet.
     pub last_command: AtomicU32,
     pub db: AtomicU32,
@@ -96,6 +99,12 @@ impl Client {
         let host = self.addr.rsplit_once(':').map_or(&*self.addr, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
         self.unix || host.parse::<std::net::IpAddr>().is_ok_and(|host| host.to_canonical().is_loopback())
+    }
+
+    /// Lets others know who the connection is.
+    pub fn become_user(&self, user: &User) {
+        self.user.store(user.id(), Ordering::Relaxed);
+        self.profile.lock().user = String::from_utf8_lossy(&user.name).into_owned();
     }
 
     /// Has mail come since the last `take_mail`? One relaxed load.
@@ -227,6 +236,7 @@ impl Clients {
             created: arrival.now,
             last_active: AtomicU64::new(arrival.now.0),
             profile: Mutex::new(Profile { user: "default".into(), ..Profile::default() }),
+            user: AtomicU64::new(0),
             last_command: AtomicU32::new(0),
             db: AtomicU32::new(0),
             resp: AtomicU8::new(2),
@@ -287,6 +297,15 @@ impl Clients {
         let mut clients: Vec<_> = self.by_id.iter().map(|client| client.clone()).collect();
         clients.sort_unstable_by_key(|client| client.id);
         clients
+    }
+
+    /// Closes all connections of these users, but not that of client `but`.
+    pub fn close_users(&self, users: &[u64], but: u64) {
+        for client in self.by_id.iter() {
+            if client.id != but && users.contains(&client.user.load(Ordering::Relaxed)) {
+                client.close();
+            }
+        }
     }
 
     pub fn len(&self) -> usize {

@@ -1,5 +1,6 @@
 //! The one value that every connection shares: configuration, store, clients, counters.
 
+use crate::acl::Acl;
 use crate::clients::Clients;
 use crate::clock::{Clock, Millis};
 use crate::config::{ClientClass, Config, Param};
@@ -10,6 +11,7 @@ use crate::pubsub::PubSub;
 use crate::store::{Event, Interest, Observer, PolicyKind, Store, StoreOptions};
 use crate::waiting::Waiting;
 use parking_lot::Mutex;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,6 +25,8 @@ pub struct Daemon {
     pub store: Store,
     pub clock: Clock,
     pub clients: Clients,
+    /// Users and what they may do.
+    pub acl: Acl,
     pub pubsub: Arc<PubSub>,
     listeners: Listeners,
     /// One set of counters a worker.
@@ -96,6 +100,7 @@ impl Daemon {
         let daemon = Daemon {
             store,
             clients: Clients::default(),
+            acl: Acl::new(&config.text(Param::RequirePass)),
             pubsub,
             listeners,
             counters: (0..workers.max(1)).map(|_| Counters::default()).collect(),
@@ -145,6 +150,7 @@ impl Daemon {
                     number(Param::LfuDecayTime),
                 );
             }
+            Param::RequirePass => self.acl.set_default_password(&config.text(param)),
             Param::ClientOutputBufferLimit => {
                 let limit = config.output_limit(ClientClass::Pubsub).hard_bytes;
                 self.pubsub.set_limit(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -162,6 +168,40 @@ impl Daemon {
             }
             _ => {}
         }
+    }
+
+    /// Takes the users of the config file or of the ACL file; before anybody connects.
+    ///
+    /// # Errors
+    /// What is wrong with them, for the terminal.
+    pub fn load_users(&self) -> Result<(), String> {
+        let (lines, file) = (self.config.users(), self.config.text(Param::AclFile));
+        if !lines.is_empty() && !file.is_empty() {
+            return Err(
+                "users are in the config file and there is an aclfile too: keep them in one place".into()
+            );
+        }
+        self.acl.configure(lines, self.new_users_have_all_channels())?;
+        if !file.is_empty() {
+            let loaded = self.acl.load(Path::new(&*file), self.new_users_have_all_channels());
+            loaded.map_err(|error| String::from_utf8_lossy(&error).into_owned())?;
+        }
+        for user in self.acl.all().iter().filter(|user| !user.is_on()) {
+            let name = String::from_utf8_lossy(&user.name).into_owned();
+            tracing::info!("user '{name}' is off: nobody can log in as that user");
+        }
+        Ok(())
+    }
+
+    /// `acl-pubsub-default`
+    pub fn new_users_have_all_channels(&self) -> bool {
+        self.config.choice(Param::AclPubsubDefault) == "allchannels"
+    }
+
+    /// Redis' protected mode: is a client from another machine to be refused (`-DENIED`)? While the default user
+    /// takes any password; for the listener to ask on accept, since that may change.
+    pub fn denies_strangers(&self) -> bool {
+        self.config.flag(Param::ProtectedMode) && self.acl.default_user().takes_any_password()
     }
 
     /// For maintenance: keeps rates, the memory peak and the store's knowledge of fragmentation up to date.

@@ -13,6 +13,7 @@
 //! resp/      the RESP2 and RESP3 wire: requests decoded in place, replies; knows no command
 //! commands/  what Redis' words mean: the command table, the gates before a command, one file a family
 //! store/     the data: shards, items, deadlines, eviction; knows no protocol, no socket, no async
+//! acl/       users and what they may do: rules, log-ins, the log of denials; for both protocols
 //! daemon     the value that all connections share: configuration, store, clients, counters
 //! clients    who is connected, and the mailbox through which one connection reaches another
 //! waiting    connections that wait for keys, in order of arrival
@@ -34,7 +35,7 @@
 //!                   +--> commands --+------------+
 //!                                   +--> resp, glob
 //!
-//! memcached, commands --> daemon --> config, clients, pubsub, waiting, observe, store
+//! memcached, commands --> daemon --> acl, config, clients, pubsub, waiting, observe, store
 //! waiting --> clients, resp
 //! server, memcached, resp --> wire
 //! ```
@@ -44,6 +45,7 @@
 //!   else. Nowhere does a command ask which protocol it came by.
 //! - `daemon` keeps `memcached::State` (watchers, prefix counts, the delayed flush) for memcached's
 //!   sessions, as it keeps the slow log for Redis' commands; it looks into neither.
+//! - `acl` reads the command table, of which its rules speak, and nothing else of `commands`.
 //! - The command table (`commands::table`) is the only registration of a Redis command: look-up, arity,
 //!   gates, keys, `COMMAND` and its kin, statistics all derive from it. The parameter table
 //!   (`config::table`) is the only registration of a parameter.
@@ -69,7 +71,7 @@
 //!   commands::Session   takes request after request out of the bytes
 //!     resp::Decoder     argv: ranges of the input, nothing is copied
 //!     dispatch          look-up in the table, arity, CLIENT PAUSE, the gates (password, guarded
-//!                       commands, memory), the MULTI queue, then the one call
+//!                       commands, what the user may do, memory), the MULTI queue, then the one call
 //!       string::get
 //!         Db::entry     hashes the key; the high bits choose the shard; locks it; looks up, and an
 //!                       item that is due goes here and now
@@ -102,6 +104,7 @@
 //! Where to read on: [`store`] for how items lie in memory, [`commands`] for how a command is written,
 //! [`config`] for parameters, [`server`] for the loop, [`memcached`] for its protocol.
 
+pub mod acl;
 pub mod banner;
 pub mod clients;
 pub mod clock;

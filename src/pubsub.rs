@@ -195,6 +195,18 @@ impl PubSub {
         self.of(kind).count(channel)
     }
 
+    /// Shows every subscription, under locks: `visit` may reach for mailboxes and nothing else. `O(subscriptions)`.
+    pub fn each_subscription(&self, mut visit: impl FnMut(Kind, &Name, &Client)) {
+        for kind in [Kind::Channel, Kind::Shard] {
+            for entry in &self.of(kind).0 {
+                entry.values().for_each(|client| visit(kind, entry.key(), client));
+            }
+        }
+        for (name, subscribers) in self.patterns.read().iter() {
+            subscribers.values().for_each(|client| visit(Kind::Pattern, name, client));
+        }
+    }
+
     /// How many channels, shard channels or patterns somebody listens to.
     pub fn count(&self, kind: Kind) -> usize {
         match kind {

@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use super::session::Replies;
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
-use super::{Args, CommandResult, Ctx, Outcome, blocking, metering, transaction};
+use super::{Args, CommandResult, Ctx, Outcome, blocking, metering, permission, transaction};
 use crate::clock::Millis;
 use crate::config::Param;
 use crate::daemon::Context;
@@ -25,6 +25,9 @@ pub(super) enum Ran {
 
 /// Looks a request's command up and executes it. Writes the reply, or an error in its place.
 pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
+    if ctx.state.login.refresh(&ctx.daemon.acl).is_err() {
+        return Ran::Close;
+    }
     let mark = ctx.reply.out().mark();
     let found = resolve(argv);
     if found.is_err() && is_browser(argv) {
@@ -43,7 +46,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     let is_known = found.is_ok();
     let is_silenced = !matches!(found, Ok(command) if command.answers_with_messages);
     let result = found.and_then(|command| {
-        if let Err(error) = gates(ctx, command) {
+        if let Err(error) = gates(ctx, command, argv) {
             ctx.counters.commands.reject(command.number);
             return Err(rejected(ctx, command.full_name, error));
         }
@@ -154,13 +157,15 @@ fn ends_transaction(command: &Command) -> bool {
         && command.container.is_none()
 }
 
-fn gates(ctx: &Ctx<'_>, command: &Command) -> Result<(), CommandError> {
-    if !ctx.state.authenticated && !command.may_run_unauthenticated && ctx.needs_password() {
+#[inline]
+fn gates(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) -> Result<(), CommandError> {
+    if ctx.state.login.is_stranger(&ctx.daemon.acl) && !command.may_run_unauthenticated {
         return Err(CommandError::NoAuth);
     }
     if let Some(param) = command.spec.guard {
         guard(ctx, command, param)?;
     }
+    permission::gate(ctx, command, argv)?;
     if ctx.state.monitors && (command.is_write || command.is_read) {
         return Err(CommandError::other("ERR Replica can't interact with the keyspace"));
     }
@@ -230,8 +235,9 @@ pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>)
 }
 
 /// Runs the command of a connection that waits once more. Its keys are held while it runs. It was counted when
-/// it came.
+/// it came. What its user may do can have changed meanwhile.
 pub(super) fn retry(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
+    permission::gate(ctx, command, argv)?;
     hold_keys(ctx, command, argv);
     let result = (command.spec.run)(ctx, &mut args_of(command, argv));
     ctx.db.release();

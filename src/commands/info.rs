@@ -319,7 +319,9 @@ fn stats(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("client_query_buffer_limit_disconnections", count(Counter::InputBufferKills));
     text.line("client_output_buffer_limit_disconnections", count(Counter::OutputBufferKills));
     text.line("acl_access_denied_auth", count(Counter::AuthErrors));
-    text.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+    text.line("acl_access_denied_cmd", count(Counter::AclCommandDenied));
+    text.line("acl_access_denied_key", count(Counter::AclKeyDenied));
+    text.line("acl_access_denied_channel", count(Counter::AclChannelDenied));
 }
 
 fn replication(ctx: &mut Ctx<'_>, text: &mut Text) {

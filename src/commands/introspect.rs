@@ -1,6 +1,7 @@
 //! `COMMAND`: the command table, told to clients. Formats are those of Redis 7; differs: `DOCS` knows no
 //! `arguments` and no `history`.
 
+use super::categories::categories;
 use super::table::{Arity, Begin, Command, CommandSpec, Find, Flag, KeySpec, TABLE};
 use super::{Args, CommandError, CommandResult, Ctx, Done};
 use crate::resp::{Argv, Reply};
@@ -187,47 +188,6 @@ pub(super) fn first_last_step(keys: &[KeySpec]) -> [i64; 3] {
         });
     }
     joined.map_or([0; 3], |(first, last)| [first, last, 1])
-}
-
-/// All categories, in Redis' order.
-const CATEGORIES: &[&str] = &[
-    "keyspace",
-    "read",
-    "write",
-    "set",
-    "sortedset",
-    "list",
-    "hash",
-    "string",
-    "bitmap",
-    "hyperloglog",
-    "geo",
-    "stream",
-    "pubsub",
-    "admin",
-    "fast",
-    "slow",
-    "blocking",
-    "dangerous",
-    "connection",
-    "transaction",
-    "scripting",
-];
-
-/// The ACL categories of a command: those it names, and those that follow from its flags.
-pub(super) fn categories(spec: &CommandSpec) -> Vec<&'static str> {
-    let follows = |name: &str| match name {
-        "write" => spec.has(Flag::Write),
-        "read" => spec.has(Flag::ReadOnly) && !spec.acl.contains(&"scripting"),
-        "admin" | "dangerous" => spec.has(Flag::Admin),
-        "pubsub" => spec.has(Flag::PubSub),
-        "fast" => spec.has(Flag::Fast),
-        "slow" => !spec.has(Flag::Fast),
-        "blocking" => spec.has(Flag::Blocking),
-        _ => false,
-    };
-    let has = |name: &&&'static str| spec.acl.contains(*name) || follows(name);
-    CATEGORIES.iter().filter(has).copied().collect()
 }
 
 fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {

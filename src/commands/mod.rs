@@ -4,11 +4,13 @@
 
 pub mod args;
 mod blocking;
+pub mod categories;
 mod dispatch;
 pub mod error;
 pub mod session;
 pub mod table;
 
+mod acl;
 mod bitmap;
 mod client;
 mod config;
@@ -27,6 +29,7 @@ mod lookup;
 mod memory;
 mod metering;
 mod monitor;
+mod permission;
 mod pubsub;
 mod random;
 mod replication;
@@ -42,6 +45,7 @@ pub use args::{Args, pick};
 pub use blocking::serve;
 pub use error::CommandError;
 
+use crate::acl::Login;
 use crate::clients::{Client, Unblock};
 use crate::clock::Millis;
 use crate::config::Param;
@@ -58,6 +62,7 @@ use table::CommandSpec;
 
 /// Every family's commands. The only registration.
 static FAMILIES: &[&[CommandSpec]] = &[
+    acl::COMMANDS,
     bitmap::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
@@ -98,11 +103,6 @@ pub struct Ctx<'c> {
 }
 
 impl Ctx<'_> {
-    /// Must a client that has not logged in do so? `CONFIG SET` may have taken the password away since it came.
-    fn needs_password(&self) -> bool {
-        !self.daemon.config.text(Param::RequirePass).is_empty()
-    }
-
     /// Puts what others have sent the client meanwhile behind the replies written so far.
     #[inline]
     fn take_messages(&mut self) {
@@ -174,8 +174,9 @@ impl Pause {
 
 impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
-        let open = daemon.config.text(Param::RequirePass).is_empty();
-        Session { decoder: Decoder::default(), state: State::new(open), client, pause: None }
+        let login = Login::new(&daemon.acl);
+        client.become_user(login.user());
+        Session { decoder: Decoder::default(), state: State::new(login), client, pause: None }
     }
 
     /// Executes the requests that `input` holds; see [`Progress`].
@@ -213,7 +214,7 @@ impl Session {
             if ctx.reply.out().len() >= FLUSH_AT {
                 break Next::Flush;
             }
-            let stranger = !ctx.state.authenticated && ctx.needs_password();
+            let stranger = ctx.state.login.is_stranger(&daemon.acl);
             let limits = Limits { bulk_max, stranger };
             match self.decoder.step(&input[consumed..], limits) {
                 Ok(Step::Incomplete(at_least)) => break Next::Read { at_least },

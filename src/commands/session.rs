@@ -2,6 +2,7 @@
 
 use super::pubsub::Subscriptions;
 use super::table::Command;
+use crate::acl::Login;
 use crate::resp::{Argv, OwnedArgv};
 use std::collections::HashMap;
 
@@ -51,7 +52,7 @@ pub struct WatchedKey {
 pub struct State {
     pub db: u32,
     pub resp3: bool,
-    pub authenticated: bool,
+    pub login: Login,
     pub replies: Replies,
     pub transaction: Option<Transaction>,
     /// By database and key.
@@ -68,11 +69,11 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(authenticated: bool) -> State {
+    pub fn new(login: Login) -> State {
         State {
             db: 0,
             resp3: false,
-            authenticated,
+            login,
             replies: Replies::On,
             transaction: None,
             watched: HashMap::new(),

@@ -110,6 +110,17 @@ impl KeyUse {
             KeyUse::MayReadUpdate => &["RW", "access", "update", "variable_flags"],
         }
     }
+
+    /// What a call does where that depends on its arguments: `SET` reads when it is to `GET`.
+    fn in_call(self, argv: Argv<'_>) -> KeyUse {
+        match self {
+            KeyUse::MayReadUpdate if argv.skip(3).iter().any(|arg| arg.eq_ignore_ascii_case(b"GET")) => {
+                KeyUse::ReadUpdate
+            }
+            KeyUse::MayReadUpdate => KeyUse::Overwrite,
+            usage => usage,
+        }
+    }
 }
 
 /// Where keys begin.
@@ -311,6 +322,15 @@ impl Command {
                 .map(|sub| Command::new(sub, Some(spec.name), names))
                 .collect(),
         }
+    }
+
+    /// Positions of all keys of a call, and what is done with them.
+    pub fn keys<'a>(&self, argv: Argv<'a>) -> impl Iterator<Item = (usize, KeyUse)> + use<'a> {
+        let of = move |keys: &'static KeySpec| {
+            let usage = keys.usage.in_call(argv);
+            keys.positions(argv).into_iter().map(move |at| (at, usage))
+        };
+        self.spec.keys.iter().flat_map(of)
     }
 
     /// Positions of all keys of a call.

@@ -3,7 +3,7 @@
 
 use super::session::{State, Transaction, WatchedKey};
 use super::table::{Arity, Command, CommandSpec, Flag, KeySpec, KeyUse};
-use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome, dispatch};
+use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome, dispatch, permission};
 use crate::store::Db;
 use std::collections::hash_map::Entry::Vacant;
 use std::sync::atomic::Ordering;
@@ -121,7 +121,9 @@ fn exec(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
         ctx.state.executing = true;
         for queued in &transaction.queue {
             let mark = ctx.reply.out().mark();
-            match dispatch::call(ctx, queued.command, queued.argv.as_argv()) {
+            let argv = queued.argv.as_argv();
+            let allowed = permission::gate_again(ctx, queued.command, argv);
+            match allowed.and_then(|()| dispatch::call(ctx, queued.command, argv)) {
                 Ok(Done) => {}
                 Ok(Outcome::Close) => outcome = Outcome::Close,
                 Ok(sleep) => outcome = sleep,
