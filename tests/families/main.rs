@@ -10,4 +10,5 @@ mod hyperloglog;
 mod listpack;
 mod set;
 mod stream;
+mod stream_blocking;
 mod walk;
