@@ -84,6 +84,17 @@ impl Collection for Hash {
         }
     }
 
+    fn packed(&self) -> Option<&[u8]> {
+        match (&self.layout, &self.deadlines) {
+            (Layout::Listpack(list), None) => Some(list.as_bytes()),
+            _ => None,
+        }
+    }
+
+    fn unpack(bytes: &[u8]) -> Hash {
+        Hash { layout: Layout::Listpack(Listpack::trusted(bytes)), deadlines: None }
+    }
+
     fn due_at(&self) -> Option<Deadline> {
         self.deadlines.as_ref().map(|all| all.earliest())
     }
