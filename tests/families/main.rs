@@ -11,4 +11,5 @@ mod listpack;
 mod set;
 mod stream;
 mod stream_blocking;
+mod stream_nodes;
 mod walk;
