@@ -5,6 +5,7 @@
 mod support;
 
 mod bitmap;
+mod dump;
 mod hash;
 mod hyperloglog;
 mod listpack;
