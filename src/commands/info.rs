@@ -161,7 +161,7 @@ fn clients(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("client_recent_max_input_buffer", most(|client| client.query_bytes.load(Relaxed)));
     text.line("client_recent_max_output_buffer", most(|client| client.output_bytes.load(Relaxed)));
     text.line("blocked_clients", count(|client| client.blocked.load(Relaxed)));
-    text.line("tracking_clients", 0);
+    text.line("tracking_clients", ctx.daemon.tracking.clients());
     text.line("pubsub_clients", count(crate::clients::Client::is_subscriber));
     text.line("watching_clients", count(|client| client.watching.load(Relaxed) > 0));
     text.line("clients_in_timeout_table", 0);
@@ -298,11 +298,11 @@ fn stats(ctx: &mut Ctx<'_>, text: &mut Text) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ]);
+    text.line("tracking_total_keys", daemon.tracking.keys());
+    text.line("tracking_total_items", daemon.tracking.items());
+    text.line("tracking_total_prefixes", daemon.tracking.prefixes());
+    text.zeros(&["unexpected_error_replies"]);
     text.line("total_error_replies", count(Counter::ErrorReplies));
     text.zeros(&[
         "dump_payload_sanitizations",

@@ -396,7 +396,7 @@ impl Command {
             let usage = keys.usage.in_call(argv);
             keys.positions(argv).into_iter().map(move |at| (at, usage))
         };
-        self.spec.keys.iter().flat_map(of)
+        self.spec.key_specs().flat_map(of)
     }
 
     /// Positions of all keys of a call.
