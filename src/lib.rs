@@ -12,12 +12,14 @@
 //! memcached/ the memcached text protocol: decode, classic, meta, stats, admin; knows nothing of RESP
 //! resp/      the RESP2 and RESP3 wire: requests decoded in place, replies; knows no command
 //! commands/  what Redis' words mean: the command table, the gates before a command, one file a family
+//! rdb/       values in Redis' own format, for DUMP and RESTORE; knows no command
 //! store/     the data: shards, items, deadlines, eviction; knows no protocol, no socket, no async
 //! acl/       users and what they may do: rules, log-ins, the log of denials; for both protocols
 //! daemon     the value that all connections share: configuration, store, clients, counters
 //! clients    who is connected, and the mailbox through which one connection reaches another
 //! waiting    connections that wait for keys, in order of arrival
 //! notifications  keyspace notifications: changes of keys, published
+//! tracking   which client has cached which key, and is to be told when it changes
 //! pubsub     channels and patterns, and who listens to them
 //! observe/   counters, slow log, latency events, rates; counts what it is told
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
@@ -32,10 +34,10 @@
 //! ```text
 //! main --> server --+--> memcached --------------+
 //!                   |                            +--> store --> clock
-//!                   +--> commands --+------------+
+//!                   +--> commands --+--> rdb -----+
 //!                                   +--> resp, glob
 //!
-//! memcached, commands --> daemon --> acl, config, clients, pubsub, waiting, observe, store
+//! memcached, commands --> daemon --> acl, config, clients, pubsub, tracking, waiting, observe, store
 //! waiting --> clients, resp
 //! server, memcached, resp --> wire
 //! ```
@@ -54,7 +56,7 @@
 //!   them in index order through `Db::hold`; nobody else holds two.
 //! - Commands are plain functions, never `async`, so a shard's lock cannot live across an `.await`. What
 //!   has to wait answers `Outcome::Sleep` or `Outcome::Block`, and the connection does the waiting.
-//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients` and `pubsub`, tokio's
+//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients`, `pubsub` and `tracking`, tokio's
 //!   sockets in `server`, jemalloc in `main`.
 //!
 //! # Threads
@@ -117,9 +119,11 @@ pub mod memcached;
 pub mod notifications;
 pub mod observe;
 pub mod pubsub;
+pub mod rdb;
 pub mod resp;
 pub mod server;
 pub mod store;
+pub mod tracking;
 pub mod waiting;
 pub mod wire;
 

@@ -8,6 +8,7 @@ use crate::clock::Millis;
 use crate::daemon::Context;
 use crate::resp::{Argv, OwnedArgv, Reply};
 use crate::store::Interest;
+use crate::tracking::Acting;
 use crate::waiting::{Nil, Place, Waiter};
 use crate::wire::Out;
 use std::sync::Arc;
@@ -86,6 +87,7 @@ fn serve_one(context: Context<'_>, (db, key): &Place, waiter: &Arc<Waiter>) {
     let Ok(login) = Login::of(&context.daemon.acl, waiter.client.user.load(Ordering::Relaxed)) else {
         return waiter.end(None);
     };
+    let _acting = Acting::as_client(waiter.client.id);
     let mut out = Out::new();
     let mut state = State::new(login);
     (state.db, state.resp3) = (waiter.db, waiter.resp3);

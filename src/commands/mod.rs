@@ -22,6 +22,7 @@ mod hash;
 mod hyperloglog;
 mod info;
 mod introspect;
+mod keysizes;
 mod keyspace;
 mod latency;
 mod long_double;
@@ -32,6 +33,7 @@ mod monitor;
 mod permission;
 mod pubsub;
 mod random;
+mod replica;
 mod replication;
 mod scan;
 mod server;
@@ -53,6 +55,7 @@ use crate::daemon::{Context, Daemon};
 use crate::observe::Counters;
 use crate::resp::{Decoder, Limits, Reply, Step};
 use crate::store::Db;
+use crate::tracking::Acting;
 use crate::waiting::{Nil, Waiter};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
 use session::State;
@@ -78,6 +81,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     memory::COMMANDS,
     monitor::COMMANDS,
     pubsub::COMMANDS,
+    replica::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
@@ -196,6 +200,7 @@ impl Session {
             waiter: None,
         };
         ctx.db.set_touching(!ctx.state.no_touch);
+        let _acting = Acting::as_client(ctx.client.id);
         // Whoever learns from elsewhere that something was published and then asks, gets the message first.
         ctx.take_messages();
         let next = loop {
@@ -259,6 +264,8 @@ impl Session {
                 }
             }
         };
+        daemon.tracking.tell_news();
+        ctx.take_messages();
         Progress { consumed, next }
     }
 
@@ -287,6 +294,7 @@ impl Session {
             blocking::leave(daemon, &waiter);
         }
         self.state.subscriptions.end(daemon, &self.client);
+        self.state.tracking.stop(daemon, &self.client);
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
     }
 

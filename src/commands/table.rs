@@ -86,6 +86,8 @@ pub enum KeyUse {
     ReadRemove,
     /// `RW access update variable_flags`: whether it is read depends on the arguments.
     MayReadUpdate,
+    /// The same of `BITFIELD`, which always reads, and may write.
+    ReadMayUpdate,
     /// `not_key`: a cluster routes by it as by a key (shard channels).
     NotKey,
 }
@@ -107,7 +109,7 @@ impl KeyUse {
             KeyUse::Remove => &["RM", "delete"],
             KeyUse::ReadRemove => &["RM", "access", "delete"],
             KeyUse::NotKey => &["not_key"],
-            KeyUse::MayReadUpdate => &["RW", "access", "update", "variable_flags"],
+            KeyUse::MayReadUpdate | KeyUse::ReadMayUpdate => &["RW", "access", "update", "variable_flags"],
         }
     }
 
@@ -118,6 +120,11 @@ impl KeyUse {
                 KeyUse::ReadUpdate
             }
             KeyUse::MayReadUpdate => KeyUse::Overwrite,
+            KeyUse::ReadMayUpdate => {
+                let is_write =
+                    |arg: &[u8]| arg.eq_ignore_ascii_case(b"SET") || arg.eq_ignore_ascii_case(b"INCRBY");
+                if argv.skip(2).iter().any(is_write) { KeyUse::ReadUpdate } else { KeyUse::Read }
+            }
             usage => usage,
         }
     }
@@ -128,8 +135,47 @@ impl KeyUse {
 pub enum Begin {
     /// At this argument.
     Index(u8),
-    /// Behind this word, looked for from an argument on (from the end when negative).
-    Keyword(&'static str, i8),
+    /// Behind `STREAMS` (XREAD, XREADGROUP), which Redis says is to be looked for from this argument on.
+    Streams(u8),
+    /// Where it takes more than a rule to tell.
+    Unknown(Hidden),
+}
+
+/// Keys that Redis' key specifications call unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// Not among the arguments: those that the patterns of SORT lead to.
+    Patterns,
+    /// Behind the last `STORE` of SORT that is no option's argument.
+    SortStore,
+}
+
+impl Hidden {
+    fn positions(self, argv: Argv<'_>) -> Vec<usize> {
+        match self {
+            Hidden::Patterns => Vec::new(),
+            Hidden::SortStore => {
+                let (mut at, mut found) = (2, None);
+                while let Some(arg) = argv.get(at) {
+                    let is = |word: &str| arg.eq_ignore_ascii_case(word.as_bytes());
+                    if is("LIMIT") {
+                        at += 2;
+                    } else if is("GET") || is("BY") {
+                        at += 1;
+                    } else if is("STORE") && at + 1 < argv.len() {
+                        found = Some(at + 1);
+                    }
+                    at += 1;
+                }
+                found.into_iter().collect()
+            }
+        }
+    }
+
+    /// May a call reach keys that are no arguments?
+    fn reaches_beyond(self, argv: Argv<'_>) -> bool {
+        self == Hidden::Patterns && argv.skip(2).iter().any(|arg| arg.contains(&b'*'))
+    }
 }
 
 /// Which arguments are keys from there on.
@@ -140,6 +186,8 @@ pub enum Find {
     Range { last: i16, step: u8, limit: u8 },
     /// As many as the argument `at` says (relative), from `first` on, every `step`-th.
     Count { at: u8, first: u8, step: u8 },
+    /// See [`Begin::Unknown`].
+    Unknown,
 }
 
 /// Some keys of a command.
@@ -167,6 +215,9 @@ impl KeySpec {
 
     /// Positions of the keys; nothing where the arguments do not add up.
     pub fn positions(&self, argv: Argv<'_>) -> Vec<usize> {
+        if let Begin::Unknown(hidden) = self.begin {
+            return hidden.positions(argv);
+        }
         let Some(begin) = self.begin_in(argv) else { return Vec::new() };
         match self.find {
             Find::Range { last, step, limit } => {
@@ -187,24 +238,31 @@ impl KeySpec {
                 let from = begin + first as usize;
                 (0..count).map(|i| from + i * step.max(1) as usize).filter(|&at| at < argv.len()).collect()
             }
+            Find::Unknown => Vec::new(),
         }
     }
 
     fn begin_in(&self, argv: Argv<'_>) -> Option<usize> {
         match self.begin {
             Begin::Index(index) => Some(index as usize),
-            Begin::Keyword(word, from) => {
-                let is_it =
-                    |at: usize| argv.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
-                let found = if from >= 0 {
-                    (from as usize..argv.len()).find(|&at| is_it(at))
-                } else {
-                    let last = argv.len().checked_sub(from.unsigned_abs() as usize)?;
-                    (1..=last).rev().find(|&at| is_it(at))
-                };
-                found.map(|at| at + 1)
-            }
+            Begin::Streams(_) => behind_streams(argv),
+            Begin::Unknown(_) => None,
         }
+    }
+}
+
+/// Where the keys of XREAD and XREADGROUP begin. Differs: Redis looks for the word, though a group or a
+/// consumer may be called so too; but whose shards are locked must be the keys that the command then uses.
+fn behind_streams(argv: Argv<'_>) -> Option<usize> {
+    const OPTIONS: &[(&str, usize)] = &[("NOACK", 1), ("BLOCK", 2), ("COUNT", 2), ("GROUP", 3)];
+    let mut at = 1;
+    loop {
+        let arg = argv.get(at)?;
+        if arg.eq_ignore_ascii_case(b"STREAMS") {
+            return Some(at + 1);
+        }
+        let option = OPTIONS.iter().find(|(name, _)| arg.eq_ignore_ascii_case(name.as_bytes()));
+        at += option?.1;
     }
 }
 
@@ -324,13 +382,21 @@ impl Command {
         }
     }
 
+    /// May a call reach keys that are not among its arguments? Then it holds the whole store.
+    pub fn reaches_beyond_keys(&self, argv: Argv<'_>) -> bool {
+        self.spec
+            .keys
+            .iter()
+            .any(|keys| matches!(keys.begin, Begin::Unknown(hidden) if hidden.reaches_beyond(argv)))
+    }
+
     /// Positions of all keys of a call, and what is done with them.
     pub fn keys<'a>(&self, argv: Argv<'a>) -> impl Iterator<Item = (usize, KeyUse)> + use<'a> {
         let of = move |keys: &'static KeySpec| {
             let usage = keys.usage.in_call(argv);
             keys.positions(argv).into_iter().map(move |at| (at, usage))
         };
-        self.spec.keys.iter().flat_map(of)
+        self.spec.key_specs().flat_map(of)
     }
 
     /// Positions of all keys of a call.

@@ -95,6 +95,8 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
     let command = number.checked_sub(1).and_then(|number| TABLE.name_of(number)).unwrap_or("NULL");
     let multi = if client.in_multi.load(Relaxed) { i64::from(client.queued.load(Relaxed)) } else { -1 };
     let [sub, psub, ssub] = client.subscriptions.each_ref().map(|count| count.load(Relaxed));
+    let tracking = *client.tracking.lock();
+    let redirect = if tracking.is_on { tracking.redirect as i64 } else { -1 };
     let (input, output) = (client.query_bytes.load(Relaxed), client.output_bytes.load(Relaxed));
     let queued = client.queued_bytes.load(Relaxed);
     let total = size_of::<Client>() as u64 + input + queued + output;
@@ -102,7 +104,7 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
         text,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} multi={multi} \
          watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued} rbs=0 rbp=0 obl={output} oll=0 omem={output} \
-         tot-mem={total} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+         tot-mem={total} events={} cmd={command} user={} redir={redirect} resp={} lib-name={} lib-ver={}",
         client.id,
         client.addr,
         client.laddr,
@@ -123,11 +125,15 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
 
 /// Letters as in Redis' `catClientInfoString`.
 fn flags(client: &Client) -> String {
+    let tracking = *client.tracking.lock();
     let marks = [
         (client.monitor.load(Relaxed), 'O'),
         (client.is_subscriber(), 'P'),
         (client.in_multi.load(Relaxed), 'x'),
         (client.blocked.load(Relaxed), 'b'),
+        (tracking.is_on, 't'),
+        (tracking.is_broken, 'R'),
+        (tracking.broadcasts, 'B'),
         (client.unix, 'U'),
         (client.no_evict.load(Relaxed), 'e'),
         (client.no_touch.load(Relaxed), 'T'),

@@ -223,7 +223,10 @@ impl Listpack {
             bytes.reserve_exact(more);
             bytes.resize(old_len + more, 0);
         }
-        bytes.copy_within(end..old_len, start + added);
+        // What takes as much as what it replaces leaves the rest where it is.
+        if added != end - start {
+            bytes.copy_within(end..old_len, start + added);
+        }
         bytes.truncate(old_len - (end - start) + added);
         if let Some(encoded) = &encoded {
             encoded.write(&mut bytes[start..start + added]);
