@@ -3,7 +3,7 @@
 
 use super::memory::{Memory, ratio};
 use super::table::{Arity, CommandSpec, Flag, TABLE};
-use super::{Args, CommandResult, Ctx, Done};
+use super::{Args, CommandResult, Ctx, Done, keysizes};
 use crate::clients::Wire;
 use crate::config::Param;
 use crate::observe::{Counter, process};
@@ -52,6 +52,9 @@ const SECTIONS: &[Section] = &[
     ("Latencystats", Shown::InAll, latency_stats),
     ("Cluster", Shown::Always, |_, text| text.line("cluster_enabled", 0)),
     ("Keyspace", Shown::Always, keyspace),
+    ("Keysizes", Shown::InAll, |ctx, text| {
+        keysizes::lines(ctx).into_iter().for_each(|(name, value)| text.line(name, value));
+    }),
 ];
 
 /// `INFO [section …]`

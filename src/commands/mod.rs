@@ -22,6 +22,7 @@ mod hash;
 mod hyperloglog;
 mod info;
 mod introspect;
+mod keysizes;
 mod keyspace;
 mod latency;
 mod list;

@@ -58,7 +58,7 @@ pub enum LoadError {
 /// The payload of a value. `O(bytes)`.
 pub fn dump(item: &Item<'_>, compresses: bool) -> Vec<u8> {
     match item.object() {
-        Some(object) => dump_object(object, compresses),
+        Some(object) => dump_object(&object, compresses),
         None => dump_string(item.string().unwrap_or_default(), compresses),
     }
 }

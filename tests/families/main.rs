@@ -14,4 +14,5 @@ mod listpack;
 mod set;
 mod stream;
 mod stream_blocking;
+mod stream_nodes;
 mod walk;

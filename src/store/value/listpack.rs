@@ -54,6 +54,12 @@ impl Listpack {
         is_sound(&bytes).then(|| Listpack(bytes.into_boxed_slice()))
     }
 
+    /// Takes over a copy of what `as_bytes` gave.
+    pub fn trusted(bytes: &[u8]) -> Listpack {
+        debug_assert!(is_sound(bytes));
+        Listpack(bytes.into())
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -246,7 +252,10 @@ impl Listpack {
             bytes.reserve_exact(more);
             bytes.resize(old_len + more, 0);
         }
-        bytes.copy_within(end..old_len, start + added);
+        // What takes as much as what it replaces leaves the rest where it is.
+        if added != end - start {
+            bytes.copy_within(end..old_len, start + added);
+        }
         bytes.truncate(old_len - (end - start) + added);
         if let Some(encoded) = &encoded {
             encoded.write(&mut bytes[start..start + added]);
