@@ -17,7 +17,7 @@ use crate::store::{Collection, Event};
 const PER_ELEMENT: usize = 64;
 
 /// What a node of a list may hold, as configured.
-fn node_limit(config: &Config) -> NodeLimit {
+pub(super) fn node_limit(config: &Config) -> NodeLimit {
     NodeLimit::from(config.number(Param::ListMaxListpackSize))
 }
 

@@ -81,6 +81,14 @@ impl Element<'_> {
     }
 }
 
+/// What a list is made of, for writing it down.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    Pack(&'a Listpack),
+    /// One element.
+    Large(&'a Bytes),
+}
+
 #[derive(Clone, Debug)]
 pub struct List(Repr);
 
@@ -151,6 +159,33 @@ impl List {
     pub fn matches<'a>(&'a self, wanted: &'a [u8], from: End) -> impl Iterator<Item = bool> + 'a {
         let wanted = listpack::Entry::from(wanted);
         self.iter(from).map(move |element| element.is(wanted))
+    }
+
+    /// Its nodes, from the head on.
+    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        let (pack, quick) = match &self.0 {
+            Repr::Packed(pack) => (Some(Part::Pack(pack)), None),
+            Repr::Quick(quick) => (None, Some(quick.parts())),
+        };
+        pack.into_iter().chain(quick.into_iter().flatten())
+    }
+
+    /// Adds a listpack's elements at the tail. It becomes a node as it is, unless it is far too large for one.
+    pub fn append(&mut self, pack: Listpack, limit: NodeLimit) {
+        if pack.bytes() > PACKED_BYTES_MAX {
+            let mut buffer = itoa::Buffer::new();
+            pack.iter().for_each(|entry| {
+                self.push(End::Tail, std::iter::once(entry.text(&mut buffer)), limit);
+            });
+        } else if self.is_empty() {
+            self.0 = Repr::Packed(pack);
+            self.make_room(0, 0, limit);
+        } else if !pack.is_empty() {
+            self.unpack();
+            if let Repr::Quick(quick) = &mut self.0 {
+                quick.append(pack);
+            }
+        }
     }
 
     /// Pushes values one after the other.

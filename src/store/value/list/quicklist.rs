@@ -2,7 +2,7 @@
 
 use super::super::listpack::{Entry, Listpack};
 use super::node::{self, Node, NodeLimit};
-use super::{End, Iter, Side};
+use super::{End, Iter, Part, Side};
 use crate::store::memory::allocated;
 use std::collections::VecDeque;
 
@@ -86,6 +86,19 @@ impl Quicklist {
         let done = change(pack);
         self.bytes += allocated(pack.bytes());
         done
+    }
+
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+        self.nodes.iter().map(|node| match node {
+            Node::Packed(pack) => Part::Pack(pack),
+            Node::Plain(bytes) => Part::Large(bytes),
+        })
+    }
+
+    /// Adds a node, which is not empty, at the tail.
+    pub(super) fn append(&mut self, pack: Listpack) {
+        self.len += pack.len();
+        self.put(self.nodes.len(), Node::Packed(pack));
     }
 
     fn has_room(&self, at: Option<usize>, value: &[u8], limit: NodeLimit) -> bool {
