@@ -764,3 +764,29 @@ fn a_field_that_is_due_is_not_a_key_that_may_be_evicted() {
     assert_eq!(store.stats().items(), 0);
     store.validate();
 }
+
+#[test]
+fn hashes_that_grow_hold_the_limit_too() {
+    let limit = 8 << 20;
+    let store = store(limit, 0, PolicyKind::default());
+    for number in 0..200_000u32 {
+        // Some are packed, some outgrow it, all are written anew by turns.
+        let key = (number % 20_000).to_string().into_bytes();
+        let field = (number / 20_000).to_string().into_bytes();
+        let len = if number % 100 == 0 { 60 } else { 12 };
+        let now = START.saturating_add(number.into());
+        let mut db = store.db(0, now);
+        let mut entry = db.entry(&key);
+        if let Ok(mut hash) = entry.change::<Hash>(field.len() + len + 64) {
+            hash.set(&field, &vec![b'v'; len], FieldTtl::Clear, LIMITS, now);
+            hash.done(Event::HSet);
+        }
+        drop(entry);
+        if number % 1000 == 0 {
+            store.maintain(0, 1, now, true);
+            assert!(store.used() <= limit + limit / 50, "{} after {number}", store.used());
+        }
+    }
+    store.validate();
+    assert!(store.used() > limit / 2);
+}

@@ -39,9 +39,13 @@ fn class_of(client: &Client) -> Class {
     if client.is_subscriber() { Class::PubSub } else { Class::Normal }
 }
 
+fn is_shown(client: &Arc<Client>) -> bool {
+    client.wire == Wire::Resp && !client.is_closing.load(Relaxed)
+}
+
 fn all(ctx: &Ctx<'_>) -> Vec<Arc<Client>> {
     let mut clients = ctx.daemon.clients.all();
-    clients.retain(|client| client.wire == Wire::Resp);
+    clients.retain(is_shown);
     clients
 }
 
@@ -57,7 +61,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
             let id = args.int().map_err(|_| CommandError::other("ERR Invalid client ID"))?;
             chosen.extend(u64::try_from(id).ok().and_then(|id| ctx.daemon.clients.get(id)));
         }
-        chosen.retain(|client| client.wire == Wire::Resp);
+        chosen.retain(is_shown);
         clients = chosen;
     } else {
         args.finish()?;
