@@ -106,7 +106,7 @@ fn serve_one(context: Context<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> 
             Some(Kind::Stream) => command.spec.group == "stream",
             _ => false,
         };
-    if !is_of_use {
+    if !is_of_use || waiter.client.is_closing.load(Ordering::Relaxed) {
         return false;
     }
     // The connection of a user who is gone is about to be closed.
