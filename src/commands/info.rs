@@ -169,7 +169,7 @@ fn clients(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("watching_clients", count(|client| client.watching.load(Relaxed) > 0));
     text.line("clients_in_timeout_table", 0);
     text.line("total_watched_keys", clients.iter().map(|c| u64::from(c.watching.load(Relaxed))).sum::<u64>());
-    text.line("total_blocking_keys", 0);
+    text.line("total_blocking_keys", ctx.daemon.waiting.keys());
     text.line("total_blocking_keys_on_nokey", 0);
 }
 

@@ -9,6 +9,7 @@ mod bitmap;
 mod dump;
 mod hash;
 mod hyperloglog;
+mod list;
 mod listpack;
 mod set;
 mod stream;

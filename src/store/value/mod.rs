@@ -4,6 +4,7 @@
 pub mod chunks;
 pub mod hash;
 pub mod intset;
+pub mod list;
 pub mod listpack;
 pub mod members;
 pub mod set;
@@ -11,6 +12,7 @@ pub mod stream;
 pub mod text;
 
 pub use hash::Hash;
+pub use list::List;
 pub use set::Set;
 pub use stream::Stream;
 
@@ -211,6 +213,7 @@ macro_rules! objects {
 // One name a line, so that a new type is a new line: `Hash,`.
 objects! {
     Hash,
+    List,
     Set,
     Stream,
 }
