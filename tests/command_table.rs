@@ -18,6 +18,8 @@ const DIFFERENT: &[(&str, &str, &str)] = &[
     ("psetex", "replaced_by", "7.2 says so"),
     ("setnx", "deprecated_since", "7.2 says so"),
     ("setnx", "replaced_by", "7.2 says so"),
+    ("zrank", "arity", "WITHSCORE came with 7.2"),
+    ("zrevrank", "arity", "WITHSCORE came with 7.2"),
     ("acl|deluser", "tips", "7.2 has some"),
     ("acl|save", "tips", "7.2 has some"),
     ("acl|setuser", "tips", "7.2 has some"),

@@ -41,6 +41,7 @@ mod server;
 mod set;
 mod slowlog;
 mod sort;
+mod sorted_set;
 mod stream;
 mod string;
 mod transaction;
@@ -89,8 +90,9 @@ static FAMILIES: &[&[CommandSpec]] = &[
     server::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
-    stream::COMMANDS,
     sort::COMMANDS,
+    sorted_set::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];

@@ -16,6 +16,7 @@ mod list;
 mod lzf;
 mod reader;
 mod set;
+mod sorted_set;
 mod stream;
 mod string;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub struct Limits {
     pub hash: value::hash::Limits,
     pub list: value::list::NodeLimit,
     pub set: value::set::Limits,
+    pub sorted_set: value::sorted_set::Limits,
 }
 
 /// Why a payload is not a value.
@@ -80,6 +82,7 @@ pub fn dump_object(object: &Object, compresses: bool) -> Vec<u8> {
         Object::Hash(hash) => hash::save(hash, &mut writer),
         Object::List(list) => list::save(list, &mut writer),
         Object::Set(set) => set::save(set, &mut writer),
+        Object::SortedSet(set) => sorted_set::save(set, &mut writer),
         Object::Stream(stream) => stream::save(stream, &mut writer),
     }
     let body = writer.into_bytes();
@@ -112,6 +115,10 @@ pub fn load(payload: &[u8], limits: &Limits) -> Result<Owned, LoadError> {
         code::SET => set::load(reader, limits),
         code::SET_INTSET => set::load_intset(reader, limits),
         code::SET_LISTPACK => set::load_listpack(reader, limits),
+        code::SORTED_SET => sorted_set::load_with_text(reader, limits),
+        code::SORTED_SET_2 => sorted_set::load(reader, limits),
+        code::SORTED_SET_ZIPLIST => sorted_set::load_ziplist(reader, limits),
+        code::SORTED_SET_LISTPACK => sorted_set::load_listpack(reader, limits),
         code::HASH => hash::load(reader, limits),
         code::HASH_ZIPMAP => hash::load_zipmap(reader, limits),
         code::HASH_ZIPLIST => hash::load_ziplist(reader, limits),

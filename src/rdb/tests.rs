@@ -11,6 +11,7 @@ fn limits(decompressed: usize) -> Limits {
         hash: value::hash::Limits { listpack_entries: 128, listpack_value: 64 },
         list: value::list::NodeLimit::from(-2),
         set: value::set::Limits::default(),
+        sorted_set: value::sorted_set::Limits::default(),
     }
 }
 

@@ -14,6 +14,7 @@ mod listpack;
 mod old_formats;
 mod set;
 mod sort;
+mod sorted_set;
 mod stream;
 mod stream_blocking;
 mod stream_nodes;

@@ -8,8 +8,10 @@ use magpie::rdb;
 
 const VERSION: u16 = 9;
 const LIST: u8 = 1;
+const SORTED_SET: u8 = 3;
 const HASH_ZIPMAP: u8 = 9;
 const LIST_ZIPLIST: u8 = 10;
+const SORTED_SET_ZIPLIST: u8 = 12;
 const HASH_ZIPLIST: u8 = 13;
 const LIST_QUICKLIST: u8 = 14;
 
@@ -118,6 +120,20 @@ fn payload(kind: u8, dice: &mut Dice) -> Vec<u8> {
             body.push(count);
             texts.iter().for_each(|text| body.extend(string(text, dice)));
         }
+        SORTED_SET => {
+            body.push(count);
+            for text in &texts {
+                body.extend(string(text, dice));
+                match dice.roll(4) {
+                    0 => body.push(dice.pick(&[254, 255])),
+                    _ => {
+                        let score = format!("{}.25", dice.roll(100));
+                        body.push(score.len() as u8);
+                        body.extend(score.bytes());
+                    }
+                }
+            }
+        }
         LIST_ZIPLIST => {
             let list = ziplist(&texts, dice);
             body.extend(string(&list, dice));
@@ -129,8 +145,15 @@ fn payload(kind: u8, dice: &mut Dice) -> Vec<u8> {
                 body.extend(string(&list, dice));
             }
         }
-        HASH_ZIPLIST | HASH_ZIPMAP => {
-            let pairs: Vec<Vec<u8>> = texts.iter().flat_map(|text| [text.clone(), scores(dice)]).collect();
+        SORTED_SET_ZIPLIST | HASH_ZIPLIST | HASH_ZIPMAP => {
+            // Scores must ascend, and are good values as well.
+            let pairs: Vec<Vec<u8>> = match kind {
+                SORTED_SET_ZIPLIST => {
+                    let scores = (0..texts.len()).map(|at| format!("{at}.5").into_bytes());
+                    texts.iter().cloned().zip(scores).flat_map(|(text, score)| [text, score]).collect()
+                }
+                _ => texts.iter().flat_map(|text| [text.clone(), scores(dice)]).collect(),
+            };
             let packed = if kind == HASH_ZIPMAP { zipmap(&pairs, dice) } else { ziplist(&pairs, dice) };
             body.extend(string(&packed, dice));
         }
@@ -149,6 +172,8 @@ fn old_payloads_are_read_as_redis_reads_them() {
         (LIST, "LRANGE k 0 -1"),
         (LIST_ZIPLIST, "LRANGE k 0 -1"),
         (LIST_QUICKLIST, "LRANGE k 0 -1"),
+        (SORTED_SET, "ZRANGE k 0 -1 WITHSCORES"),
+        (SORTED_SET_ZIPLIST, "ZRANGE k 0 -1 WITHSCORES"),
         (HASH_ZIPLIST, "HGETALL k"),
         (HASH_ZIPMAP, "HGETALL k"),
     ];

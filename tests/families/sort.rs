@@ -4,7 +4,7 @@ use crate::support::Dice;
 use crate::support::real_redis::Parsed;
 use crate::walk::{Command, beside_redis, same_set, words};
 
-const KEYS: &[&str] = &["list", "set", "numbers"];
+const KEYS: &[&str] = &["list", "set", "zset", "numbers"];
 const PATTERNS: &[&str] =
     &["w_*", "w_*", "h_*->f", "h_*->g", "absent_*", "#", "nosort", "w_*->", "h_*->", "*"];
 
@@ -27,7 +27,8 @@ fn next(dice: &mut Dice) -> Command {
     let command = match dice.roll(24) {
         0 => format!("RPUSH list {} {}", element(dice), element(dice)),
         1 => format!("SADD set {} {}", element(dice), element(dice)),
-        2 | 3 => format!("RPUSH numbers {} {}", dice.roll(30), dice.roll(30)),
+        2 => format!("ZADD zset {} {} {} {}", dice.roll(9), element(dice), dice.roll(9), element(dice)),
+        3 => format!("RPUSH numbers {} {}", dice.roll(30), dice.roll(30)),
         4 | 5 => format!("SET w_{} {}", element(dice), element(dice)),
         6 | 7 => format!("HSET h_{} {} {}", element(dice), dice.pick(&["f", "g"]), element(dice)),
         8 => format!("DEL {} w_{} h_{}", dice.pick(KEYS), element(dice), element(dice)),

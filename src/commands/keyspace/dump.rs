@@ -103,6 +103,7 @@ fn limits(ctx: &Ctx<'_>) -> rdb::Limits {
         hash: crate::commands::hash::limits(&ctx.daemon.config),
         list: crate::commands::list::node_limit(&ctx.daemon.config),
         set: crate::commands::set::limits(&ctx.daemon.config),
+        sorted_set: crate::commands::sorted_set::limits(&ctx.daemon.config),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::acl::Access;
 use crate::resp::Argv;
 use crate::store::value::list::{End, List};
 use crate::store::value::set::Set;
+use crate::store::value::sorted_set::SortedSet;
 use crate::store::{Collection, Event, Kind, Owned};
 use bytes::Bytes;
 use order::Order;
@@ -188,7 +189,12 @@ fn elements(ctx: &mut Ctx<'_>, key: &[u8]) -> Result<(Option<Kind>, Vec<Bytes>),
                 elements.push(Bytes::copy_from_slice(member.text(&mut buffer)));
             }
         }
-        Kind::String | Kind::SortedSet | Kind::Hash | Kind::Stream => return Err(CommandError::WrongType),
+        Kind::SortedSet => {
+            for (member, _) in entry.collection::<SortedSet>()?.into_iter().flat_map(SortedSet::iter) {
+                elements.push(Bytes::copy_from_slice(member.text(&mut buffer)));
+            }
+        }
+        Kind::String | Kind::Hash | Kind::Stream => return Err(CommandError::WrongType),
     }
     Ok((Some(kind), elements))
 }

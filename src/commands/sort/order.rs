@@ -1,6 +1,7 @@
 //! Putting elements in order.
 
 use super::CommandError;
+use crate::double;
 use bytes::Bytes;
 use std::cmp::Ordering;
 
@@ -57,28 +58,14 @@ fn sorted<W>(
     pairs.into_iter().map(|(_, element)| element).collect()
 }
 
-/// A number as C's `strtod` reads one, and all of it: blanks before it are passed over, nothing at all is 0, and
-/// what is too large or too small is none.
-///
-/// Differs: hexadecimal numbers are none.
+/// A number as Redis reads it here: blanks before it are passed over, nothing at all is 0, and what is too large
+/// or too small is none.
 fn score(text: &[u8]) -> Option<f64> {
     if text.is_empty() {
         return Some(0.0);
     }
-    let text = std::str::from_utf8(text).ok()?.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
-    let value: f64 = text.parse().ok()?;
-    let is_word = text.bytes().any(|byte| matches!(byte, b'i' | b'I' | b'n' | b'N'));
-    let is_lost = match value.classify() {
-        std::num::FpCategory::Nan => true,
-        std::num::FpCategory::Infinite => !is_word,
-        std::num::FpCategory::Subnormal => true,
-        std::num::FpCategory::Zero => {
-            let digits = text.split(['e', 'E']).next().unwrap_or_default();
-            digits.bytes().any(|byte| matches!(byte, b'1'..=b'9'))
-        }
-        std::num::FpCategory::Normal => false,
-    };
-    (!is_lost).then_some(value)
+    let blanks = text.iter().take_while(|byte| b" \t\n\x0b\x0c\r".contains(byte)).count();
+    double::parse(&text[blanks..])
 }
 
 #[cfg(test)]
@@ -100,6 +87,7 @@ mod tests {
             (b"nan", None),
             (b"1e400", None),
             (b"1e-400", None),
+            (b"0x10", Some(16.0)),
             (b"\xff", None),
         ] {
             assert_eq!(score(text), expected, "{}", text.escape_ascii());

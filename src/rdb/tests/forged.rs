@@ -7,6 +7,7 @@ use crate::store::OwnedValue;
 use crate::store::value::hash::{FieldTtl, Hash};
 use crate::store::value::list::{End, List};
 use crate::store::value::set::Set;
+use crate::store::value::sorted_set::SortedSet;
 use crate::store::value::stream::{Group, NewId, NodeLimits, Pending, Stream, StreamId};
 use crate::store::value::{Object, Stored};
 use proptest::prelude::*;
@@ -27,6 +28,7 @@ fn small() -> Limits {
         hash: value::hash::Limits { listpack_entries: 8, listpack_value: 40 },
         list: value::list::NodeLimit::from(3),
         set: value::set::Limits { intset_entries: 8, listpack_entries: 8, listpack_value: 40 },
+        sorted_set: value::sorted_set::Limits { listpack_entries: 8, listpack_value: 40 },
         ..limits(1 << 20)
     }
 }
@@ -68,13 +70,22 @@ fn list(texts: &[Vec<u8>]) -> Object {
     list.into_object()
 }
 
+fn sorted_set(texts: &[Vec<u8>]) -> Object {
+    let mut set = SortedSet::default();
+    for (at, text) in texts.iter().enumerate() {
+        set.insert(text, at as f64 / 2.0 - 3.0, &small().sorted_set);
+    }
+    set.into_object()
+}
+
 fn object() -> impl Strategy<Value = Object> {
     let texts = prop::collection::vec(text(), 1..30);
-    (0..5u8, texts, any::<bool>()).prop_map(|(kind, texts, flag)| match kind {
+    (0..6u8, texts, any::<bool>()).prop_map(|(kind, texts, flag)| match kind {
         0 => set(&texts),
         1 => set(&texts.iter().map(|text| text.len().to_string().into_bytes()).collect::<Vec<_>>()),
         2 => hash(&texts, flag),
         3 => list(&texts),
+        4 => sorted_set(&texts),
         _ => stream(&texts),
     })
 }

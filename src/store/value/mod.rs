@@ -8,12 +8,14 @@ pub mod list;
 pub mod listpack;
 pub mod members;
 pub mod set;
+pub mod sorted_set;
 pub mod stream;
 pub mod text;
 
 pub use hash::Hash;
 pub use list::List;
 pub use set::Set;
+pub use sorted_set::SortedSet;
 pub use stream::Stream;
 
 use super::memory::allocated;
@@ -215,5 +217,6 @@ objects! {
     Hash,
     List,
     Set,
+    SortedSet,
     Stream,
 }
