@@ -38,7 +38,7 @@ impl Options {
         if self.nx && self.xx {
             return error("ERR XX and NX options at the same time are not compatible");
         }
-        if [self.gt, self.lt, self.nx].iter().filter(|&&option| option).count() > 1 {
+        if [self.gt, self.lt, self.nx].into_iter().filter(|&is_set| is_set).count() > 1 {
             return error("ERR GT, LT, and/or NX options at the same time are not compatible");
         }
         if self.incr && members > 1 {

@@ -236,7 +236,7 @@ impl<'a> Query<'a> {
 fn with<T>(ctx: &mut Ctx<'_>, key: &[u8], look: impl FnOnce(Source<'_>) -> T) -> Option<T> {
     let entry = ctx.db.entry(key);
     let item = entry.item()?;
-    item.object().and_then(Source::of).map(look)
+    item.object().as_deref().and_then(Source::of).map(look)
 }
 
 /// # Errors
@@ -246,7 +246,7 @@ fn inputs<'a>(ctx: &mut Ctx<'_>, keys: Argv<'a>) -> Result<Vec<Input<'a>>, Comma
         let mut entry = ctx.db.entry(key);
         let len = match lookup::read(ctx.counters, &mut entry) {
             None => 0,
-            Some(item) => item.object().and_then(Source::of).ok_or(CommandError::WrongType)?.len(),
+            Some(item) => item.object().as_deref().and_then(Source::of).ok_or(CommandError::WrongType)?.len(),
         };
         Ok(Input { key, len, weight: 1.0 })
     };
