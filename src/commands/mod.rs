@@ -18,6 +18,7 @@ mod connection;
 mod debug;
 mod expire;
 mod expiry;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod info;
@@ -75,6 +76,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    geo::COMMANDS,
     hyperloglog::COMMANDS,
     hash::COMMANDS,
     info::COMMANDS,
