@@ -158,7 +158,7 @@ fn random_commands_announce_the_same_events() {
 fn only_the_chosen_events_are_published() {
     compare_with(
         "chosen-events",
-        &[],
+        &["--enable-debug-command", "yes"],
         "
         a: PSUBSCRIBE __key*
         b: SET k v
@@ -178,6 +178,7 @@ fn only_the_chosen_events_are_published() {
         b: SET new v
         b: CONFIG SET notify-keyspace-events Ex
         b: CONFIG GET notify-keyspace-events
+        b: DEBUG SET-ACTIVE-EXPIRE 0
         b: SELECT 3
         b: PSETEX soon 1 v
         b: SLEEP 20
