@@ -51,6 +51,8 @@ pub struct Client {
     pub profile: Mutex<Profile>,
     /// The id of its user.
     pub user: AtomicU64,
+    /// Somebody has hung up on it: to others it is gone.
+    pub is_closing: AtomicBool,
     /// The last command: its number, as its protocol counts its commands, plus 1; 0: none yet.
     pub last_command: AtomicU32,
     pub db: AtomicU32,
@@ -199,7 +201,9 @@ impl Client {
         });
     }
 
+    /// Hangs up on it, as soon as its task gets to it; at once in the eyes of others.
     pub fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
         self.post(|mail| mail.close = true);
     }
 
@@ -254,6 +258,7 @@ impl Clients {
             last_active: AtomicU64::new(arrival.now.0),
             profile: Mutex::new(Profile { user: "default".into(), ..Profile::default() }),
             user: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
             last_command: AtomicU32::new(0),
             db: AtomicU32::new(0),
             resp: AtomicU8::new(2),

@@ -25,6 +25,7 @@
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
 //! clock      the only reader of the system clock; everything else is handed a time
 //! glob       Redis' patterns
+//! double     doubles as Redis prints and reads them
 //! banner     the first lines that magpie prints
 //! logging    the log, at Redis' levels
 //! ```
@@ -42,7 +43,7 @@
 //! server, memcached, resp --> wire
 //! ```
 //!
-//! - `store` uses nothing but `clock`. A `use crate::resp` in there is wrong, whatever it fixes.
+//! - `store` uses nothing but `clock` and `double`. A `use crate::resp` in there is wrong, whatever it fixes.
 //! - memcached and Redis commands are neighbours, not layers: they share the store's operations and nothing
 //!   else. Nowhere does a command ask which protocol it came by.
 //! - `daemon` keeps `memcached::State` (watchers, prefix counts, the delayed flush) for memcached's
@@ -113,6 +114,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod double;
 pub mod glob;
 pub mod logging;
 pub mod memcached;

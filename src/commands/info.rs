@@ -3,7 +3,7 @@
 
 use super::memory::{Memory, ratio};
 use super::table::{Arity, CommandSpec, Flag, TABLE};
-use super::{Args, CommandResult, Ctx, Done};
+use super::{Args, CommandResult, Ctx, Done, keysizes};
 use crate::clients::Wire;
 use crate::config::Param;
 use crate::observe::{Counter, process};
@@ -52,6 +52,9 @@ const SECTIONS: &[Section] = &[
     ("Latencystats", Shown::InAll, latency_stats),
     ("Cluster", Shown::Always, |_, text| text.line("cluster_enabled", 0)),
     ("Keyspace", Shown::Always, keyspace),
+    ("Keysizes", Shown::InAll, |ctx, text| {
+        keysizes::lines(ctx).into_iter().for_each(|(name, value)| text.line(name, value));
+    }),
 ];
 
 /// `INFO [section …]`
@@ -166,7 +169,7 @@ fn clients(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("watching_clients", count(|client| client.watching.load(Relaxed) > 0));
     text.line("clients_in_timeout_table", 0);
     text.line("total_watched_keys", clients.iter().map(|c| u64::from(c.watching.load(Relaxed))).sum::<u64>());
-    text.line("total_blocking_keys", 0);
+    text.line("total_blocking_keys", ctx.daemon.waiting.keys());
     text.line("total_blocking_keys_on_nokey", 0);
 }
 

@@ -210,12 +210,12 @@ fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
             reply.bulk(b"spec");
             numbers(reply, &[("index", index.into())]);
         }
-        Begin::Keyword(word, from) => {
+        Begin::Streams(from) => {
             reply.bulk(b"keyword");
             reply.bulk(b"spec");
             reply.map(2);
             reply.bulk(b"keyword");
-            reply.bulk(word.as_bytes());
+            reply.bulk(b"STREAMS");
             reply.bulk(b"startfrom");
             reply.int(from);
         }

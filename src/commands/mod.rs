@@ -22,8 +22,10 @@ mod hash;
 mod hyperloglog;
 mod info;
 mod introspect;
+mod keysizes;
 mod keyspace;
 mod latency;
+mod list;
 mod long_double;
 mod lookup;
 mod memory;
@@ -38,6 +40,8 @@ mod scan;
 mod server;
 mod set;
 mod slowlog;
+mod sort;
+mod sorted_set;
 mod stream;
 mod string;
 mod transaction;
@@ -55,7 +59,7 @@ use crate::observe::Counters;
 use crate::resp::{Decoder, Limits, Reply, Step};
 use crate::store::Db;
 use crate::tracking::Acting;
-use crate::waiting::{Nil, Waiter};
+use crate::waiting::{Nil, UNBLOCKED, Waiter};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
 use session::State;
 use std::sync::Arc;
@@ -77,6 +81,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     introspect::COMMANDS,
     keyspace::COMMANDS,
     latency::COMMANDS,
+    list::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
     pubsub::COMMANDS,
@@ -85,6 +90,8 @@ static FAMILIES: &[&[CommandSpec]] = &[
     server::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
+    sorted_set::COMMANDS,
     stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
@@ -210,7 +217,7 @@ impl Session {
                     Ok(reply) => ctx.reply.out().put(&reply),
                 }
                 if let Some(Pause::Blocked(waiter)) = self.pause.take() {
-                    blocking::leave(daemon, &waiter);
+                    blocking::leave(daemon, &waiter, context.now);
                     dispatch::mute(&mut ctx, mark, true);
                 }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
@@ -268,21 +275,16 @@ impl Session {
         Progress { consumed, next }
     }
 
-    /// `CLIENT UNBLOCK` reached the connection; nothing to do unless a command is waiting.
+    /// `CLIENT UNBLOCK` reached the connection; nothing to do unless a command sleeps (`WAIT`). One that waits for
+    /// keys was ended by whoever called.
     pub fn unblock(&mut self, how: Unblock) {
-        const ERROR: &[u8] = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
-        match &mut self.pause {
-            Some(Pause::Blocked(waiter)) => waiter.cancel(|| match how {
-                Unblock::Error => ERROR.to_vec(),
-                Unblock::Timeout => waiter.nothing().to_vec(),
-            }),
-            Some(Pause::Asleep { until, reply }) if self.client.blocked.load(Ordering::Relaxed) => {
-                *until = Millis(0);
-                if how == Unblock::Error {
-                    *reply = ERROR.to_vec();
-                }
+        if let Some(Pause::Asleep { until, reply }) = &mut self.pause
+            && self.client.blocked.load(Ordering::Relaxed)
+        {
+            *until = Millis(0);
+            if how == Unblock::Error {
+                *reply = UNBLOCKED.to_vec();
             }
-            _ => {}
         }
     }
 
@@ -290,7 +292,7 @@ impl Session {
     pub fn close(&mut self, daemon: &Daemon, now: Millis) {
         if let Some(Pause::Blocked(waiter)) = self.pause.take() {
             waiter.cancel(Vec::new);
-            blocking::leave(daemon, &waiter);
+            blocking::leave(daemon, &waiter, now);
         }
         self.state.subscriptions.end(daemon, &self.client);
         self.state.tracking.stop(daemon, &self.client);

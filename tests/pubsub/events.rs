@@ -96,6 +96,29 @@ const FAMILIES: &[&[&str]] = &[
         "XPENDING {k} g",
         "XINFO STREAM {k}",
     ],
+    // Lists
+    &[
+        "RPUSH {k} {n} {n} {v}",
+        "LPUSH {k} {n}",
+        "LPUSHX {k} {n}",
+        "RPUSHX {k} {v}",
+        "LPOP {k}",
+        "RPOP {k} 2",
+        "LPOP {k} 0",
+        "LINSERT {k} BEFORE {n} {v}",
+        "LSET {k} 0 {n}",
+        "LREM {k} 0 {n}",
+        "LTRIM {k} 0 1",
+        "LTRIM {k} 5 2",
+        "LMOVE {k} {k} LEFT RIGHT",
+        "RPOPLPUSH {k} {k}",
+        "LMPOP 2 {k} {k} LEFT COUNT 2",
+        "BLPOP {k} {k} 0.001",
+        "BLMOVE {k} {k} LEFT RIGHT 0.001",
+        "BLMPOP 0.001 1 {k} RIGHT",
+        "LRANGE {k} 0 -1",
+        "LPOS {k} {n}",
+    ],
 ];
 
 fn fill(template: &str, dice: &mut Dice) -> String {
