@@ -289,6 +289,46 @@ fn moves_feed_other_clients_that_wait() {
 }
 
 #[test]
+fn the_lowest_and_the_highest_are_waited_for() {
+    story("sorted sets", false, |stage| {
+        let mut lowest = stage.waiting("BZPOPMIN none z 0");
+        let mut highest = stage.waiting("BZPOPMAX z 0");
+        let mut many = stage.waiting("BZMPOP 0 2 none z MAX COUNT 2");
+        stage.says("ZADD z 1 a 2 b 3 c 4 d 5 e", ":5");
+        stage.hears(&mut lowest, "[z a 1]");
+        stage.hears(&mut highest, "[z e 5]");
+        stage.hears(&mut many, "[z [[d 4] [c 3]]]");
+        stage.says("ZRANGE z 0 -1", "[b]");
+        stage.ask("DEL z");
+        // Other ways for a sorted set to come about.
+        for (command, reply) in [
+            ("ZUNIONSTORE z 1 source", ":1"),
+            ("ZRANGESTORE z source 0 0", ":1"),
+            ("ZINCRBY z 1 x", "1"),
+            ("GEOADD z 0 0 x", ":1"),
+            ("COPY source z", ":1"),
+            ("RENAME copy z", "+OK"),
+        ] {
+            stage.ask("ZADD source 1 x");
+            stage.ask("ZADD copy 1 x");
+            let mut client = stage.waiting("BZPOPMIN z 0");
+            stage.says(command, reply);
+            assert!(client.reply().starts_with("[z x "), "{command}");
+            stage.says("EXISTS z", ":0");
+        }
+        stage.says("BZPOPMIN z 0.02", "*-1");
+        stage.says("BZMPOP 0.02 1 z MIN", "*-1");
+        let mut client = stage.waiting("BZPOPMIN z 0");
+        stage.says("RPUSH z a list", ":2");
+        stage.says("DEL z", ":1");
+        assert!(client.is_silent());
+        stage.says("ZADD z 1.5 a", ":1");
+        stage.hears(&mut client, "[z a 1.5]");
+        stage.until_blocked(0);
+    });
+}
+
+#[test]
 fn a_value_of_another_type_is_waited_past() {
     const WRONG: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
     story("types", false, |stage| {

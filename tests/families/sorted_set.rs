@@ -1,6 +1,6 @@
 //! Sorted sets. Scores are such as Redis 7.0, which prints seventeen digits, and 7.2, which prints as few as will
-//! do, write alike. Ranges by name are asked for where all scores are the same, as Redis demands. What may block
-//! is sent in a transaction.
+//! do, write alike. Ranges by name are asked for where all scores are the same, as Redis demands, or where the
+//! set is small. What may block is sent in a transaction.
 
 use crate::support::Dice;
 use crate::support::real_redis::Parsed;
@@ -9,7 +9,7 @@ use magpie::double;
 use std::collections::VecDeque;
 
 const KEYS: &[&str] = &["a", "b", "c", "many", "{tag}d", "set", "string"];
-const LEX_KEYS: &[&str] = &["lex", "lexmany"];
+const LEX_KEYS: &[&str] = &["lex", "lexmany", "mixed"];
 const SCORES: &[&str] = &[
     "inf",
     "-inf",
@@ -151,7 +151,9 @@ fn ranged(dice: &mut Dice, name: &str, command: &mut Command) {
             command.push(b"rev".into());
         }
     }
-    if by_name || by_score || dice.chance(3) {
+    // The members that LIMIT passes over are not compared with the ends of the range.
+    let is_mixed = command.iter().any(|word| word == b"mixed");
+    if (by_name && !is_mixed) || by_score || dice.chance(3) && !by_name {
         limit(dice, command);
     }
     if !by_name && name != "ZRANGESTORE" || dice.chance(2) {
@@ -236,8 +238,13 @@ fn next(dice: &mut Dice, queue: &mut VecDeque<Command>) -> Command {
         "lex" => {
             let key = dice.pick(LEX_KEYS);
             command = vec![b"ZADD".into(), key.into()];
-            (0..dice.roll(if key == "lex" { 4 } else { 60 }) + 1)
-                .for_each(|_| command.extend([b"0".to_vec(), member(dice)]));
+            for _ in 0..=dice.roll(if key == "lexmany" { 60 } else { 4 }) {
+                let (score, member) = match key {
+                    "mixed" => (dice.roll(4).to_string().into(), dice.roll(60).to_string().into()),
+                    _ => (b"0".to_vec(), member(dice)),
+                };
+                command.extend([score, member]);
+            }
         }
         "ZINCRBY" => command.extend([key(dice), score(dice), member(dice)]),
         "ZREM" | "ZMSCORE" => {

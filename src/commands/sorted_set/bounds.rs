@@ -129,11 +129,33 @@ impl<'a> Span<'a> {
             Span::Scores(min, max) => {
                 (set.partition(|score, _| min.is_above(score)), set.partition(|score, _| max.reaches(score)))
             }
+            Span::Names(bounds) if set.as_listpack().is_some() => bounds.ranks_one_by_one(set, reverse),
             Span::Names(LexBounds(min, max)) => {
                 (set.partition(|_, name| min.is_above(name)), set.partition(|_, name| max.reaches(name)))
             }
         };
         from.min(to)..to
+    }
+}
+
+impl LexBounds<'_> {
+    /// The ranks in a small set. Where scores differ names are in no order and a range by name means nothing;
+    /// Redis says so, and takes then what follows the first name that is within, or comes before the last.
+    fn ranks_one_by_one(self, set: &SortedSet, reverse: bool) -> (usize, usize) {
+        let LexBounds(min, max) = self;
+        let names: Vec<_> = set.iter().map(|(name, _)| name.to_text()).collect();
+        let starts = |name: &[u8]| !min.is_above(name);
+        let ends = |name: &[u8]| max.reaches(name);
+        if !names.last().is_some_and(|last| starts(last)) || !names.first().is_some_and(|first| ends(first)) {
+            return (0, 0);
+        }
+        if reverse {
+            let to = names.iter().rposition(|name| ends(name)).map_or(0, |last| last + 1);
+            (to - names[..to].iter().rev().take_while(|name| starts(name)).count(), to)
+        } else {
+            let from = names.iter().position(|name| starts(name)).unwrap_or(names.len());
+            (from, from + names[from..].iter().take_while(|name| ends(name)).count())
+        }
     }
 }
 

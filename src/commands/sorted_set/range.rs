@@ -2,7 +2,8 @@
 
 use super::bounds::{By, Limit, Span};
 use super::{
-    Args, CommandError, CommandResult, Ctx, Done, Member, SortedSet, limits, lookup, reply_members, store,
+    Args, Collection, CommandError, CommandResult, Ctx, Done, Member, SortedSet, limits, lookup,
+    reply_members, store,
 };
 use crate::store::Event;
 
@@ -133,11 +134,18 @@ pub(super) fn zrangestore(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResu
 fn remove(ctx: &mut Ctx<'_>, args: &mut Args<'_>, by: By, event: Event) -> CommandResult {
     let key = args.key()?;
     let span = Span::parse(by, args.bytes()?, args.bytes()?)?;
+    // A whole set, which may be large, is dropped when its shard is unlocked.
+    let _all;
     let mut entry = ctx.db.entry(key);
     let mut removed = 0;
     if let Some(mut set) = entry.change_existing::<SortedSet>(0)? {
         let ranks = span.ranks(&set, false);
-        removed = set.remove_range(ranks);
+        removed = ranks.len();
+        if removed == set.len() {
+            _all = std::mem::take(&mut *set);
+        } else {
+            set.remove_range(ranks);
+        }
         if removed > 0 {
             set.done(event);
         }

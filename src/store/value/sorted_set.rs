@@ -275,12 +275,8 @@ impl SortedSet {
     }
 
     /// Takes the members of these ranks out. `O(log n)` each in a table.
-    pub fn remove_range(&mut self, ranks: Range<usize>) -> usize {
+    pub fn remove_range(&mut self, ranks: Range<usize>) {
         let ranks = ranks.start..ranks.end.min(self.len());
-        if ranks.len() == self.len() {
-            *self = SortedSet::default();
-            return ranks.len();
-        }
         match &mut self.0 {
             Layout::Listpack(list) => {
                 if let (Some(place), false) = (list.seek(2 * ranks.start.cast_signed()), ranks.is_empty()) {
@@ -294,7 +290,6 @@ impl SortedSet {
                 }
             }
         }
-        ranks.len()
     }
 
     /// Takes out the member with the lowest score, or the highest. `O(log n)` in a table.
