@@ -108,6 +108,7 @@ pub mod config;
 pub mod daemon;
 pub mod glob;
 pub mod logging;
+pub mod lua;
 pub mod memcached;
 pub mod observe;
 pub mod resp;
