@@ -103,7 +103,7 @@ fn memcached_feed(c: &mut Criterion) {
         let now = Millis(1_790_000_000_000);
         let (addr, laddr) = (String::new(), String::new());
         let arrival = Arrival { wire: Wire::Memcached, addr, laddr, fd: -1, unix: false, worker: 0, now };
-        let mut session = magpie::memcached::Session::new(daemon.clients.register(arrival));
+        let mut session = magpie::memcached::Session::new(daemon.clients.register(arrival), &daemon);
         let mut out = Out::new();
         group.bench_function(name, |b| {
             b.iter(|| {

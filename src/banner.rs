@@ -67,7 +67,7 @@ pub fn banner(config: &Config, listeners: &[(Wire, Endpoint)]) -> String {
     };
     let policy = config.choice(Param::MaxMemoryPolicy);
     lines.push(format!("{limit}, policy {policy}"));
-    let password = !config.text(Param::RequirePass).is_empty();
+    let password = !config.asks_no_password();
     let mut caches = Vec::new();
     for (wanted, backend) in
         [(Wire::Resp, "redis.RedisCache"), (Wire::Memcached, "memcached.PyMemcacheCache")]

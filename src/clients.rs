@@ -1,6 +1,7 @@
 //! The connected clients: what `CLIENT LIST`, `stats conns` and `MONITOR` know of them, and the
 //! mailbox through which one connection reaches another, on whatever worker it lives.
 
+use crate::acl::User;
 use crate::clock::Millis;
 use dashmap::DashMap;
 use parking_lot::Mutex;
@@ -37,9 +38,12 @@ pub struct Client {
     pub created: Millis,
     pub last_active: AtomicU64,
     pub profile: Mutex<Profile>,
+    /// The id of its user.
+    pub user: AtomicU64,
     /// The last command: its number, as its protocol counts its commands, plus 1; 0: none yet.
     pub last_command: AtomicU32,
     pub db: AtomicU32,
+    /// 2 or 3; changed by `speak`.
     pub resp: AtomicU8,
     pub in_multi: AtomicBool,
     /// Queued commands while in MULTI.
@@ -47,6 +51,8 @@ pub struct Client {
     /// Bytes that those take.
     pub queued_bytes: AtomicU64,
     pub watching: AtomicU32,
+    /// How many channels, patterns and shard channels it listens to (`pubsub::Kind`); the registry counts them.
+    pub subscriptions: [AtomicU32; 3],
     pub monitor: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
@@ -75,6 +81,8 @@ pub struct Mail {
     /// Bytes to send as they are: MONITOR lines, pub/sub messages.
     pub push: Vec<u8>,
     pub close: bool,
+    /// More was unread than is allowed: nothing is pushed any more, and the connection ends.
+    pub overflowed: bool,
     pub unblock: Option<Unblock>,
 }
 
@@ -93,16 +101,42 @@ impl Client {
         self.unix || host.parse::<std::net::IpAddr>().is_ok_and(|host| host.to_canonical().is_loopback())
     }
 
+    /// Lets others know who the connection is.
+    pub fn become_user(&self, user: &User) {
+        self.user.store(user.id(), Ordering::Relaxed);
+        self.profile.lock().user = String::from_utf8_lossy(&user.name).into_owned();
+    }
+
     /// Has mail come since the last `take_mail`? One relaxed load.
     #[inline]
     pub fn wants_attention(&self) -> bool {
         self.attention.load(Ordering::Acquire)
     }
 
+    /// The bytes to send count as the client's output from now on.
     pub fn take_mail(&self) -> Mail {
         let mut mailbox = self.mailbox.lock();
         self.attention.store(false, Ordering::Release);
-        std::mem::take(&mut mailbox.mail)
+        let mail = std::mem::take(&mut mailbox.mail);
+        self.output_bytes.fetch_add(mail.push.len() as u64, Ordering::Relaxed);
+        mail
+    }
+
+    /// Takes the bytes to send alone, for a connection that is in the middle of executing requests.
+    pub fn take_messages(&self) -> Vec<u8> {
+        std::mem::take(&mut self.mailbox.lock().mail.push)
+    }
+
+    /// Messages take the form of RESP3, or of RESP2, from now on. Those that wait have the other: the connection
+    /// takes them before it answers. Under the mailbox's lock, so that none comes between.
+    pub fn speak(&self, resp3: bool) {
+        let _mailbox = self.mailbox.lock();
+        self.resp.store(if resp3 { 3 } else { 2 }, Ordering::Relaxed);
+    }
+
+    /// Is it a client of the class `pubsub`?
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions.iter().any(|count| count.load(Ordering::Relaxed) > 0)
     }
 
     /// The connection's task leaves its waker once, at its start.
@@ -122,13 +156,28 @@ impl Client {
     /// Sends bytes as they are. A client that does not read them and lets more than `limit` bytes
     /// pile up, replies not yet sent included, is closed (0: no limit).
     pub fn push(&self, bytes: &[u8], limit: usize) {
+        self.push_with(bytes.len(), limit, |_, mail| mail.extend_from_slice(bytes));
+    }
+
+    /// `push` of a message, an array in RESP2. Its first byte is the one that RESP3 has another for.
+    pub fn push_message(&self, message: &[u8], limit: usize) {
+        self.push_with(message.len(), limit, |resp3, mail| {
+            let at = mail.len();
+            mail.extend_from_slice(message);
+            if resp3 {
+                mail[at] = b'>';
+            }
+        });
+    }
+
+    fn push_with(&self, len: usize, limit: usize, write: impl FnOnce(bool, &mut Vec<u8>)) {
         self.post(|mail| {
             let unsent = mail.push.len() + self.output_bytes.load(Ordering::Relaxed) as usize;
-            if limit != 0 && unsent + bytes.len() > limit {
+            if limit != 0 && unsent + len > limit {
                 mail.push = Vec::new();
-                mail.close = true;
-            } else if !mail.close {
-                mail.push.extend_from_slice(bytes);
+                mail.overflowed = true;
+            } else if !(mail.close || mail.overflowed) {
+                write(self.resp.load(Ordering::Relaxed) == 3, &mut mail.push);
             }
         });
     }
@@ -187,6 +236,7 @@ impl Clients {
             created: arrival.now,
             last_active: AtomicU64::new(arrival.now.0),
             profile: Mutex::new(Profile { user: "default".into(), ..Profile::default() }),
+            user: AtomicU64::new(0),
             last_command: AtomicU32::new(0),
             db: AtomicU32::new(0),
             resp: AtomicU8::new(2),
@@ -194,6 +244,7 @@ impl Clients {
             queued: AtomicU32::new(0),
             queued_bytes: AtomicU64::new(0),
             watching: AtomicU32::new(0),
+            subscriptions: Default::default(),
             monitor: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
@@ -246,6 +297,15 @@ impl Clients {
         let mut clients: Vec<_> = self.by_id.iter().map(|client| client.clone()).collect();
         clients.sort_unstable_by_key(|client| client.id);
         clients
+    }
+
+    /// Closes all connections of these users, but not that of client `but`.
+    pub fn close_users(&self, users: &[u64], but: u64) {
+        for client in self.by_id.iter() {
+            if client.id != but && users.contains(&client.user.load(Ordering::Relaxed)) {
+                client.close();
+            }
+        }
     }
 
     pub fn len(&self) -> usize {

@@ -1,13 +1,17 @@
 //! The one value that every connection shares: configuration, store, clients, counters.
 
+use crate::acl::Acl;
 use crate::clients::Clients;
 use crate::clock::{Clock, Millis};
-use crate::config::{Config, Param};
+use crate::config::{ClientClass, Config, Param};
+use crate::notifications::Notifications;
 use crate::observe::commands::CommandTotals;
 use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowLog, Totals};
-use crate::store::{Event, Observer, PolicyKind, Store, StoreOptions};
+use crate::pubsub::PubSub;
+use crate::store::{Event, Interest, Observer, PolicyKind, Store, StoreOptions};
 use crate::waiting::Waiting;
 use parking_lot::Mutex;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -21,6 +25,10 @@ pub struct Daemon {
     pub store: Store,
     pub clock: Clock,
     pub clients: Clients,
+    /// Users and what they may do.
+    pub acl: Acl,
+    pub pubsub: Arc<PubSub>,
+    listeners: Listeners,
     /// One set of counters a worker.
     pub counters: Box<[Counters]>,
     pub started: Millis,
@@ -83,11 +91,18 @@ impl Daemon {
             shards: 0,
             seed: getrandom::u64().unwrap_or_else(|_| clock.now().0),
         });
-        let waiting = Arc::<Waiting>::default();
-        store.observe(Arc::new(Listeners { waiting: waiting.clone() }));
+        let (waiting, pubsub) = (Arc::<Waiting>::default(), Arc::<PubSub>::default());
+        let listeners = Listeners {
+            waiting: waiting.clone(),
+            notifications: Arc::new(Notifications::new(pubsub.clone())),
+        };
+        store.observe(Arc::new(listeners.clone()));
         let daemon = Daemon {
             store,
             clients: Clients::default(),
+            acl: Acl::new(&config.text(Param::RequirePass)),
+            pubsub,
+            listeners,
             counters: (0..workers.max(1)).map(|_| Counters::default()).collect(),
             started: clock.now(),
             clock,
@@ -107,13 +122,16 @@ impl Daemon {
         };
         daemon.follow(Param::MaxMemorySamples);
         daemon.follow(Param::SlowlogLogSlowerThan);
+        daemon.follow(Param::ClientOutputBufferLimit);
+        daemon.follow(Param::NotifyKeyspaceEvents);
         daemon
     }
 
     /// Takes a store laid out by hand in the place of the one that `config` led to.
     pub fn set_store(&mut self, store: Store) {
-        store.observe(Arc::new(Listeners { waiting: self.waiting.clone() }));
+        store.observe(Arc::new(self.listeners.clone()));
         self.store = store;
+        self.follow(Param::NotifyKeyspaceEvents);
     }
 
     /// Does what must follow when a parameter has got another value.
@@ -132,6 +150,15 @@ impl Daemon {
                     number(Param::LfuDecayTime),
                 );
             }
+            Param::RequirePass => self.acl.set_default_password(&config.text(param)),
+            Param::ClientOutputBufferLimit => {
+                let limit = config.output_limit(ClientClass::Pubsub).hard_bytes;
+                self.pubsub.set_limit(usize::try_from(limit).unwrap_or(usize::MAX));
+            }
+            Param::NotifyKeyspaceEvents => {
+                let is_wanted = self.listeners.notifications.choose(config.number(param));
+                self.store.listen(Interest::Notifications, is_wanted);
+            }
             Param::LogLevel => crate::logging::set_level(config),
             Param::SlowlogLogSlowerThan | Param::LatencyMonitorThreshold => {
                 let slow = config.number(Param::SlowlogLogSlowerThan);
@@ -141,6 +168,40 @@ impl Daemon {
             }
             _ => {}
         }
+    }
+
+    /// Takes the users of the config file or of the ACL file; before anybody connects.
+    ///
+    /// # Errors
+    /// What is wrong with them, for the terminal.
+    pub fn load_users(&self) -> Result<(), String> {
+        let (lines, file) = (self.config.users(), self.config.text(Param::AclFile));
+        if !lines.is_empty() && !file.is_empty() {
+            return Err(
+                "users are in the config file and there is an aclfile too: keep them in one place".into()
+            );
+        }
+        self.acl.configure(lines, self.new_users_have_all_channels())?;
+        if !file.is_empty() {
+            let loaded = self.acl.load(Path::new(&*file), self.new_users_have_all_channels());
+            loaded.map_err(|error| String::from_utf8_lossy(&error).into_owned())?;
+        }
+        for user in self.acl.all().iter().filter(|user| !user.is_on()) {
+            let name = String::from_utf8_lossy(&user.name).into_owned();
+            tracing::info!("user '{name}' is off: nobody can log in as that user");
+        }
+        Ok(())
+    }
+
+    /// `acl-pubsub-default`
+    pub fn new_users_have_all_channels(&self) -> bool {
+        self.config.choice(Param::AclPubsubDefault) == "allchannels"
+    }
+
+    /// Redis' protected mode: is a client from another machine to be refused (`-DENIED`)? While the default user
+    /// takes any password; for the listener to ask on accept, since that may change.
+    pub fn denies_strangers(&self) -> bool {
+        self.config.flag(Param::ProtectedMode) && self.acl.default_user().takes_any_password()
     }
 
     /// For maintenance: keeps rates, the memory peak and the store's knowledge of fragmentation up to date.
@@ -184,15 +245,18 @@ impl Daemon {
 }
 
 /// Who is told of every change in the store while somebody listens.
+#[derive(Clone)]
 struct Listeners {
     waiting: Arc<Waiting>,
+    notifications: Arc<Notifications>,
 }
 
 impl Observer for Listeners {
-    fn changed(&self, db: u32, key: &[u8], _event: Event) {
-        if self.waiting.count() > 0 {
+    fn changed(&self, db: u32, key: &[u8], event: Event) {
+        if self.waiting.count() > 0 && event.is_change() {
             self.waiting.changed(db, key);
         }
+        self.notifications.changed(db, key, event);
     }
 
     fn flushed(&self, db: Option<u32>) {

@@ -13,9 +13,12 @@
 //! resp/      the RESP2 and RESP3 wire: requests decoded in place, replies; knows no command
 //! commands/  what Redis' words mean: the command table, the gates before a command, one file a family
 //! store/     the data: shards, items, deadlines, eviction; knows no protocol, no socket, no async
+//! acl/       users and what they may do: rules, log-ins, the log of denials; for both protocols
 //! daemon     the value that all connections share: configuration, store, clients, counters
 //! clients    who is connected, and the mailbox through which one connection reaches another
 //! waiting    connections that wait for keys, in order of arrival
+//! notifications  keyspace notifications: changes of keys, published
+//! pubsub     channels and patterns, and who listens to them
 //! observe/   counters, slow log, latency events, rates; counts what it is told
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
 //! clock      the only reader of the system clock; everything else is handed a time
@@ -32,7 +35,7 @@
 //!                   +--> commands --+------------+
 //!                                   +--> resp, glob
 //!
-//! memcached, commands --> daemon --> config, clients, waiting, observe, store
+//! memcached, commands --> daemon --> acl, config, clients, pubsub, waiting, observe, store
 //! waiting --> clients, resp
 //! server, memcached, resp --> wire
 //! ```
@@ -42,6 +45,7 @@
 //!   else. Nowhere does a command ask which protocol it came by.
 //! - `daemon` keeps `memcached::State` (watchers, prefix counts, the delayed flush) for memcached's
 //!   sessions, as it keeps the slow log for Redis' commands; it looks into neither.
+//! - `acl` reads the command table, of which its rules speak, and nothing else of `commands`.
 //! - The command table (`commands::table`) is the only registration of a Redis command: look-up, arity,
 //!   gates, keys, `COMMAND` and its kin, statistics all derive from it. The parameter table
 //!   (`config::table`) is the only registration of a parameter.
@@ -50,7 +54,7 @@
 //!   them in index order through `Db::hold`; nobody else holds two.
 //! - Commands are plain functions, never `async`, so a shard's lock cannot live across an `.await`. What
 //!   has to wait answers `Outcome::Sleep` or `Outcome::Block`, and the connection does the waiting.
-//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients`, tokio's
+//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients` and `pubsub`, tokio's
 //!   sockets in `server`, jemalloc in `main`.
 //!
 //! # Threads
@@ -67,7 +71,7 @@
 //!   commands::Session   takes request after request out of the bytes
 //!     resp::Decoder     argv: ranges of the input, nothing is copied
 //!     dispatch          look-up in the table, arity, CLIENT PAUSE, the gates (password, guarded
-//!                       commands, memory), the MULTI queue, then the one call
+//!                       commands, what the user may do, memory), the MULTI queue, then the one call
 //!       string::get
 //!         Db::entry     hashes the key; the high bits choose the shard; locks it; looks up, and an
 //!                       item that is due goes here and now
@@ -100,6 +104,7 @@
 //! Where to read on: [`store`] for how items lie in memory, [`commands`] for how a command is written,
 //! [`config`] for parameters, [`server`] for the loop, [`memcached`] for its protocol.
 
+pub mod acl;
 pub mod banner;
 pub mod clients;
 pub mod clock;
@@ -110,7 +115,9 @@ pub mod glob;
 pub mod logging;
 pub mod lua;
 pub mod memcached;
+pub mod notifications;
 pub mod observe;
+pub mod pubsub;
 pub mod resp;
 pub mod server;
 pub mod store;

@@ -11,7 +11,7 @@ fuzz_target!(|input: &[u8]| {
     for settings in [&[("max-item-size", "100000")], &[("requirepass", "secret")]] {
         let daemon = daemon(settings);
         let client = client(&daemon, Wire::Memcached);
-        let mut session = Session::new(client.clone());
+        let mut session = Session::new(client.clone(), &daemon);
         converse(&daemon, bytes, piece, |context, input, out| session.feed(context, input, out));
         daemon.clients.forget(&client);
     }

@@ -119,6 +119,26 @@ impl<'a> Args<'a> {
         taken
     }
 
+    /// `numkeys key [key ...] [LIMIT limit]`, as SINTERCARD and ZINTERCARD have them. No limit: `usize::MAX`.
+    pub fn keys_and_limit(&mut self) -> Result<(Argv<'a>, usize), CommandError> {
+        let count = self.int().ok().and_then(|count| usize::try_from(count).ok()).filter(|&count| count > 0);
+        let count = count.ok_or_else(|| CommandError::other("ERR numkeys should be greater than 0"))?;
+        if count > self.len() {
+            return Err(CommandError::other("ERR Number of keys can't be greater than number of args"));
+        }
+        let keys = self.take(count).rest();
+        let mut most = usize::MAX;
+        while !self.is_empty() {
+            if self.len() < 2 || !self.accept("LIMIT") {
+                return Err(CommandError::Syntax);
+            }
+            let limit = self.int().ok().and_then(|limit| usize::try_from(limit).ok());
+            let limit = limit.ok_or_else(|| CommandError::other("ERR LIMIT can't be negative"))?;
+            most = if limit == 0 { usize::MAX } else { limit };
+        }
+        Ok((keys, most))
+    }
+
     /// Nothing may follow.
     pub fn finish(&self) -> Result<(), CommandError> {
         if self.is_empty() { Ok(()) } else { Err(CommandError::Syntax) }

@@ -3,6 +3,7 @@
 use super::session::State;
 use super::table::Command;
 use super::{CommandError, CommandResult, Ctx, Done, Outcome, dispatch};
+use crate::acl::Login;
 use crate::clock::Millis;
 use crate::daemon::Context;
 use crate::resp::{Argv, OwnedArgv, Reply};
@@ -81,8 +82,12 @@ fn serve_one(context: Context<'_>, (db, key): &Place, waiter: &Arc<Waiter>) {
     if !minds_absence && !is_there() || !waiter.begin() {
         return;
     }
+    // The connection of a user who is gone is about to be closed.
+    let Ok(login) = Login::of(&context.daemon.acl, waiter.client.user.load(Ordering::Relaxed)) else {
+        return waiter.end(None);
+    };
     let mut out = Out::new();
-    let mut state = State::new(true);
+    let mut state = State::new(login);
     (state.db, state.resp3) = (waiter.db, waiter.resp3);
     let mut ctx = Ctx {
         daemon: context.daemon,

@@ -3,6 +3,7 @@
 
 use super::table::{Arity, CommandSpec, Flag};
 use super::{Args, CommandError, CommandResult, Ctx, Done};
+use crate::acl::Acl;
 use crate::config::{ConfigError, Param};
 use crate::resp::Argv;
 
@@ -119,9 +120,18 @@ fn resetstat(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     Ok(Done)
 }
 
+/// The users' lines for the config file: none when they have a file of their own, or when there is but the
+/// default user as `requirepass` makes it. Differs: Redis writes that one too.
+fn users_to_write(ctx: &Ctx<'_>) -> Vec<u8> {
+    let config = &ctx.daemon.config;
+    let users = ctx.daemon.acl.render();
+    let follow = users == Acl::new(&config.text(Param::RequirePass)).render();
+    if follow || !config.text(Param::AclFile).is_empty() { Vec::new() } else { users }
+}
+
 /// `CONFIG REWRITE`
 fn rewrite(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
-    ctx.daemon.config.rewrite()?;
+    ctx.daemon.config.rewrite(&users_to_write(ctx))?;
     ctx.reply.ok();
     Ok(Done)
 }

@@ -2,10 +2,11 @@
 
 use super::session::Replies;
 use super::table::{Arity, CommandSpec, Flag};
-use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome, client, monitor, transaction};
+use super::{
+    Args, CommandError, CommandResult, Ctx, Done, Outcome, client, monitor, permission, transaction,
+};
 use crate::REDIS_VERSION;
-use crate::config::Param;
-use crate::observe::Counter;
+use crate::acl::{self, Login};
 use crate::resp::Argv;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -97,32 +98,35 @@ fn auth(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     let user = if args.len() == 2 { Some(args.bytes()?) } else { None };
-    if user.is_none() && !ctx.needs_password() {
+    if user.is_none() && ctx.daemon.acl.default_user().takes_any_password() {
         return Err(CommandError::other(
             "ERR AUTH <password> called without any password configured for the default user. Are you sure \
              your configuration is correct?",
         ));
     }
-    log_in(ctx, user.unwrap_or(b"default"), args.bytes()?)?;
+    log_in(ctx, args.argv(), user.unwrap_or(acl::DEFAULT), args.bytes()?)?;
     ctx.reply.ok();
     Ok(Done)
 }
 
-/// There is one user, `default`, whose password is `requirepass`; any will do where there is none.
-fn log_in(ctx: &mut Ctx<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
-    let right = ctx.daemon.config.text(Param::RequirePass);
-    if user != b"default" || !(right.is_empty() || is_same(password, right.as_bytes())) {
-        ctx.counters.add(Counter::AuthErrors, 1);
-        return Err(CommandError::other(WRONG_PASS));
+fn log_in(ctx: &mut Ctx<'_>, argv: Argv<'_>, user: &[u8], password: &[u8]) -> Result<(), CommandError> {
+    match ctx.daemon.acl.authenticate(user, password) {
+        Some(found) => {
+            ctx.state.login.become_user(found);
+            ctx.client.become_user(ctx.state.login.user());
+            Ok(())
+        }
+        None => {
+            permission::note_failed_login(ctx, argv.get(0).unwrap_or_default(), user);
+            Err(CommandError::other(WRONG_PASS))
+        }
     }
-    ctx.state.authenticated = true;
-    Ok(())
 }
 
-/// Takes as long for a wrong guess that begins well as for any other of its length.
-fn is_same(guess: &[u8], secret: &[u8]) -> bool {
-    let differences = guess.iter().zip(secret).fold(0, |sum, (a, b)| sum | (a ^ b));
-    std::hint::black_box(differences) == 0 && guess.len() == secret.len()
+/// Becomes the default user, as a client that has just come.
+pub(super) fn log_out(ctx: &mut Ctx<'_>) {
+    ctx.state.login = Login::new(&ctx.daemon.acl);
+    ctx.client.become_user(ctx.state.login.user());
 }
 
 /// `HELLO [protover [AUTH username password] [SETNAME clientname]]`
@@ -151,9 +155,9 @@ fn hello(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         }
     }
     if let Some((user, password)) = login {
-        log_in(ctx, user, password)?;
+        log_in(ctx, args.argv(), user, password)?;
     }
-    if !ctx.state.authenticated && ctx.needs_password() {
+    if ctx.state.login.is_stranger(&ctx.daemon.acl) {
         return Err(CommandError::other(
             "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> \
              <pass> option can be used to authenticate the client and select the RESP protocol version at the same \
@@ -189,13 +193,20 @@ fn hello_hides(argv: Argv<'_>, at: usize) -> bool {
 }
 
 fn set_resp3(ctx: &mut Ctx<'_>, resp3: bool) {
+    ctx.client.speak(resp3);
+    if !ctx.state.executing {
+        ctx.take_messages();
+    }
     ctx.state.resp3 = resp3;
     ctx.reply.set_resp3(resp3);
-    ctx.client.resp.store(if resp3 { 3 } else { 2 }, Relaxed);
 }
 
-/// `PING [message]`
+/// `PING [message]`. In RESP2 the answer to a subscriber looks like a message.
 fn ping(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
+    if !ctx.state.resp3 && !ctx.state.subscriptions.is_empty() && args.len() <= 1 {
+        ctx.reply.bulks([&b"pong"[..], args.peek().unwrap_or_default()].into_iter());
+        return Ok(Done);
+    }
     match args.len() {
         0 => ctx.reply.simple("PONG"),
         1 => ctx.reply.bulk(args.bytes()?),
@@ -234,12 +245,13 @@ fn quit(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
 fn reset(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     transaction::end(ctx);
     monitor::stop(ctx);
+    ctx.state.subscriptions.end(ctx.daemon, ctx.client);
     select_db(ctx, 0);
     set_resp3(ctx, false);
     client::set_name(ctx, b"");
     client::set_no_touch(ctx, false);
     ctx.client.no_evict.store(false, Relaxed);
-    ctx.state.authenticated = !ctx.needs_password();
+    log_out(ctx);
     ctx.state.replies = Replies::On;
     ctx.reply.simple("RESET");
     Ok(Done)

@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use super::session::Replies;
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
-use super::{Args, CommandResult, Ctx, Outcome, blocking, metering, transaction};
+use super::{Args, CommandResult, Ctx, Outcome, blocking, metering, permission, transaction};
 use crate::clock::Millis;
 use crate::config::Param;
 use crate::daemon::Context;
@@ -25,6 +25,9 @@ pub(super) enum Ran {
 
 /// Looks a request's command up and executes it. Writes the reply, or an error in its place.
 pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
+    if ctx.state.login.refresh(&ctx.daemon.acl).is_err() {
+        return Ran::Close;
+    }
     let mark = ctx.reply.out().mark();
     let found = resolve(argv);
     if found.is_err() && is_browser(argv) {
@@ -41,8 +44,9 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     // A command that cannot be queued spoils the transaction; one that ends it cannot.
     let spoils = !matches!(found, Ok(command) if ends_transaction(command));
     let is_known = found.is_ok();
+    let is_silenced = !matches!(found, Ok(command) if command.answers_with_messages);
     let result = found.and_then(|command| {
-        if let Err(error) = gates(ctx, command) {
+        if let Err(error) = gates(ctx, command, argv) {
             ctx.counters.commands.reject(command.number);
             return Err(rejected(ctx, command.full_name, error));
         }
@@ -79,7 +83,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
             Ran::Done
         }
     };
-    mute(ctx, mark);
+    mute(ctx, mark, is_silenced);
     if ctx.daemon.waiting.has_ready() {
         blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now });
     }
@@ -116,20 +120,16 @@ pub(super) fn fail(ctx: &mut Ctx<'_>, error: &CommandError) {
     }
 }
 
-/// `CLIENT REPLY OFF` and `SKIP` take replies back.
-pub(super) fn mute(ctx: &mut Ctx<'_>, mark: crate::wire::Mark) {
-    match ctx.state.replies {
-        Replies::On => {}
-        Replies::Off => ctx.reply.out().cut_to(mark),
-        Replies::SkipNext => {
-            ctx.reply.out().cut_to(mark);
-            ctx.state.replies = Replies::Skip;
-        }
-        Replies::Skip => {
-            ctx.reply.out().cut_to(mark);
-            ctx.state.replies = Replies::On;
-        }
+/// `CLIENT REPLY OFF` and `SKIP` take replies back, but for messages.
+pub(super) fn mute(ctx: &mut Ctx<'_>, mark: crate::wire::Mark, is_silenced: bool) {
+    if ctx.state.replies != Replies::On && is_silenced {
+        ctx.reply.out().cut_to(mark);
     }
+    ctx.state.replies = match ctx.state.replies {
+        Replies::SkipNext => Replies::Skip,
+        Replies::Skip => Replies::On,
+        other => other,
+    };
 }
 
 /// The command, or the subcommand, with the arity checked.
@@ -157,18 +157,23 @@ fn ends_transaction(command: &Command) -> bool {
         && command.container.is_none()
 }
 
-fn gates(ctx: &Ctx<'_>, command: &Command) -> Result<(), CommandError> {
-    if !ctx.state.authenticated && !command.may_run_unauthenticated && ctx.needs_password() {
+#[inline]
+fn gates(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) -> Result<(), CommandError> {
+    if ctx.state.login.is_stranger(&ctx.daemon.acl) && !command.may_run_unauthenticated {
         return Err(CommandError::NoAuth);
     }
     if let Some(param) = command.spec.guard {
         guard(ctx, command, param)?;
     }
+    permission::gate(ctx, command, argv)?;
     if ctx.state.monitors && (command.is_write || command.is_read) {
         return Err(CommandError::other("ERR Replica can't interact with the keyspace"));
     }
     if command.denies_oom && ctx.daemon.store.is_out_of_memory() {
         return Err(CommandError::OutOfMemory);
+    }
+    if !ctx.state.resp3 && !command.is_for_subscribers && !ctx.state.subscriptions.is_empty() {
+        return Err(CommandError::SubscribersOnly(command.full_name));
     }
     Ok(())
 }
@@ -230,8 +235,9 @@ pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>)
 }
 
 /// Runs the command of a connection that waits once more. Its keys are held while it runs. It was counted when
-/// it came.
+/// it came. What its user may do can have changed meanwhile.
 pub(super) fn retry(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
+    permission::gate(ctx, command, argv)?;
     hold_keys(ctx, command, argv);
     let result = (command.spec.run)(ctx, &mut args_of(command, argv));
     ctx.db.release();
@@ -244,7 +250,7 @@ fn args_of<'a>(command: &Command, argv: Argv<'a>) -> Args<'a> {
 
 fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
     let positions = command.key_positions(argv);
-    ctx.db.hold(positions.iter().filter_map(|&at| argv.get(at)));
+    ctx.db.hold_for_one(positions.iter().filter_map(|&at| argv.get(at)));
 }
 
 /// Several keys are held together, so that nobody sees a half; those of a command that may have to wait until it
@@ -252,7 +258,9 @@ fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
 #[inline]
 fn execute(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
     let mut args = args_of(command, argv);
-    if command.holds_keys && !ctx.db.is_holding() {
+    if ctx.db.is_holding() {
+        ctx.db.keep_held();
+    } else if command.holds_keys {
         hold_keys(ctx, command, argv);
         let result = (command.spec.run)(ctx, &mut args);
         if let Ok(Outcome::Block { deadline, nil }) = result {

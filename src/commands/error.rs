@@ -33,6 +33,10 @@ pub enum CommandError {
     OutOfMemory,
     #[error("NOAUTH Authentication required.")]
     NoAuth,
+    #[error(
+        "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
+    )]
+    SubscribersOnly(&'static str),
     #[error("NOSCRIPT No matching script. Please use EVAL.")]
     NoScript,
     #[error("EXECABORT Transaction discarded because of previous errors.")]

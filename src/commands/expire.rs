@@ -95,7 +95,7 @@ fn rounded(ms: u64) -> u64 {
 
 /// When a new deadline is taken.
 #[derive(Clone, Copy, Debug, Default)]
-struct Rule {
+pub(super) struct Rule {
     nx: bool,
     xx: bool,
     gt: bool,
@@ -106,18 +106,9 @@ impl Rule {
     fn parse(args: &mut Args<'_>) -> Result<Rule, CommandError> {
         let mut rule = Rule::default();
         while let Some(word) = args.peek() {
-            let flag = if args.accept("NX") {
-                &mut rule.nx
-            } else if args.accept("XX") {
-                &mut rule.xx
-            } else if args.accept("GT") {
-                &mut rule.gt
-            } else if args.accept("LT") {
-                &mut rule.lt
-            } else {
+            if !rule.accept(args) {
                 return Err(CommandError::quoting("ERR Unsupported option ", word, usize::MAX, ""));
-            };
-            *flag = true;
+            }
         }
         if rule.nx && (rule.xx || rule.gt || rule.lt) {
             return Err(CommandError::other(
@@ -130,8 +121,25 @@ impl Rule {
         Ok(rule)
     }
 
+    /// Takes one word of the rule off the arguments; `false` when they go on differently.
+    pub(super) fn accept(&mut self, args: &mut Args<'_>) -> bool {
+        let flag = if args.accept("NX") {
+            &mut self.nx
+        } else if args.accept("XX") {
+            &mut self.xx
+        } else if args.accept("GT") {
+            &mut self.gt
+        } else if args.accept("LT") {
+            &mut self.lt
+        } else {
+            return false;
+        };
+        *flag = true;
+        true
+    }
+
     /// No deadline counts as one infinitely far away.
-    fn allows(self, new: i64, old: Option<Deadline>) -> bool {
+    pub(super) fn allows(self, new: i64, old: Option<Deadline>) -> bool {
         let old = old.map(|old| i64::try_from(old.0.0).unwrap_or(i64::MAX));
         !(self.nx && old.is_some()
             || self.xx && old.is_none()

@@ -7,6 +7,7 @@ use super::{Args, CommandResult, Ctx, Done};
 use crate::clients::Wire;
 use crate::config::Param;
 use crate::observe::{Counter, process};
+use crate::pubsub::Kind;
 use crate::{MAGPIE_VERSION, REDIS_VERSION};
 use std::fmt::{Display, Write as _};
 use std::sync::atomic::Ordering::Relaxed;
@@ -161,7 +162,7 @@ fn clients(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("client_recent_max_output_buffer", most(|client| client.output_bytes.load(Relaxed)));
     text.line("blocked_clients", count(|client| client.blocked.load(Relaxed)));
     text.line("tracking_clients", 0);
-    text.line("pubsub_clients", 0);
+    text.line("pubsub_clients", count(crate::clients::Client::is_subscriber));
     text.line("watching_clients", count(|client| client.watching.load(Relaxed) > 0));
     text.line("clients_in_timeout_table", 0);
     text.line("total_watched_keys", clients.iter().map(|c| u64::from(c.watching.load(Relaxed))).sum::<u64>());
@@ -283,10 +284,10 @@ fn stats(ctx: &mut Ctx<'_>, text: &mut Text) {
     ]);
     text.line("keyspace_hits", count(Counter::KeyspaceHits));
     text.line("keyspace_misses", count(Counter::KeyspaceMisses));
+    text.line("pubsub_channels", daemon.pubsub.count(Kind::Channel));
+    text.line("pubsub_patterns", daemon.pubsub.count(Kind::Pattern));
+    text.line("pubsubshard_channels", daemon.pubsub.count(Kind::Shard));
     text.zeros(&[
-        "pubsub_channels",
-        "pubsub_patterns",
-        "pubsubshard_channels",
         "latest_fork_usec",
         "total_forks",
         "migrate_cached_sockets",
@@ -318,7 +319,9 @@ fn stats(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("client_query_buffer_limit_disconnections", count(Counter::InputBufferKills));
     text.line("client_output_buffer_limit_disconnections", count(Counter::OutputBufferKills));
     text.line("acl_access_denied_auth", count(Counter::AuthErrors));
-    text.zeros(&["acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel"]);
+    text.line("acl_access_denied_cmd", count(Counter::AclCommandDenied));
+    text.line("acl_access_denied_key", count(Counter::AclKeyDenied));
+    text.line("acl_access_denied_channel", count(Counter::AclChannelDenied));
 }
 
 fn replication(ctx: &mut Ctx<'_>, text: &mut Text) {

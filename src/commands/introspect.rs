@@ -1,6 +1,7 @@
 //! `COMMAND`: the command table, told to clients. Formats are those of Redis 7; differs: `DOCS` knows no
 //! `arguments` and no `history`.
 
+use super::categories::categories;
 use super::table::{Arity, Begin, Command, CommandSpec, Find, Flag, KeySpec, TABLE};
 use super::{Args, CommandError, CommandResult, Ctx, Done};
 use crate::resp::{Argv, Reply};
@@ -189,47 +190,6 @@ pub(super) fn first_last_step(keys: &[KeySpec]) -> [i64; 3] {
     joined.map_or([0; 3], |(first, last)| [first, last, 1])
 }
 
-/// All categories, in Redis' order.
-const CATEGORIES: &[&str] = &[
-    "keyspace",
-    "read",
-    "write",
-    "set",
-    "sortedset",
-    "list",
-    "hash",
-    "string",
-    "bitmap",
-    "hyperloglog",
-    "geo",
-    "stream",
-    "pubsub",
-    "admin",
-    "fast",
-    "slow",
-    "blocking",
-    "dangerous",
-    "connection",
-    "transaction",
-    "scripting",
-];
-
-/// The ACL categories of a command: those it names, and those that follow from its flags.
-pub(super) fn categories(spec: &CommandSpec) -> Vec<&'static str> {
-    let follows = |name: &str| match name {
-        "write" => spec.has(Flag::Write),
-        "read" => spec.has(Flag::ReadOnly) && !spec.acl.contains(&"scripting"),
-        "admin" | "dangerous" => spec.has(Flag::Admin),
-        "pubsub" => spec.has(Flag::PubSub),
-        "fast" => spec.has(Flag::Fast),
-        "slow" => !spec.has(Flag::Fast),
-        "blocking" => spec.has(Flag::Blocking),
-        _ => false,
-    };
-    let has = |name: &&&'static str| spec.acl.contains(*name) || follows(name);
-    CATEGORIES.iter().filter(has).copied().collect()
-}
-
 fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
     let numbers = |reply: &mut Reply<'_>, fields: &[(&str, i64)]| {
         reply.map(fields.len());
@@ -338,7 +298,7 @@ fn asked_for<'a>(args: &Args<'a>) -> Result<(&'static Command, Argv<'a>), Comman
             command.subcommands.iter().find(|known| known.spec.name.as_bytes().eq_ignore_ascii_case(sub));
         command = found.ok_or_else(|| invalid("Invalid command specified"))?;
     }
-    if command.spec.keys.is_empty() {
+    if command.spec.key_specs().next().is_none() {
         return Err(invalid("The command has no key arguments"));
     }
     if !command.spec.arity.allows(argv.len()) {
@@ -366,8 +326,7 @@ fn getkeysandflags(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let (command, argv) = asked_for(args)?;
     let keys: Vec<(&[u8], &KeySpec)> = command
         .spec
-        .keys
-        .iter()
+        .key_specs()
         .flat_map(|spec| spec.positions(argv).into_iter().map(move |at| (at, spec)))
         .filter_map(|(at, spec)| Some((argv.get(at)?, spec)))
         .collect();

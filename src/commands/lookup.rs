@@ -6,20 +6,34 @@ use crate::observe::{Counter, Counters};
 use crate::resp::Reply;
 use crate::store::{Collection, Entry, Item, Value};
 
-fn count(counters: &Counters, found: bool) {
-    let counter = if found { Counter::KeyspaceHits } else { Counter::KeyspaceMisses };
-    counters.add(counter, 1);
+fn count(counters: &Counters, entry: &Entry<'_>) {
+    let found = entry.is_present();
+    counters.add(if found { Counter::KeyspaceHits } else { Counter::KeyspaceMisses }, 1);
+}
+
+/// Counts, and lets those know whom misses interest.
+fn note(counters: &Counters, entry: &Entry<'_>) {
+    count(counters, entry);
+    if !entry.is_present() {
+        entry.announce_miss();
+    }
 }
 
 /// Looks a value up to read it: counted, and marked as an access.
 pub(super) fn read<'e>(counters: &Counters, entry: &'e mut Entry<'_>) -> Option<Item<'e>> {
-    count(counters, entry.is_present());
+    note(counters, entry);
     entry.read()
 }
 
 /// Looks at what is known of a key, not at its value: counted, not marked.
 pub(super) fn look<'e>(counters: &Counters, entry: &'e Entry<'_>) -> Option<Item<'e>> {
-    count(counters, entry.is_present());
+    note(counters, entry);
+    entry.item()
+}
+
+/// `look` that announces no miss (`OBJECT`).
+pub(super) fn inspect<'e>(counters: &Counters, entry: &'e Entry<'_>) -> Option<Item<'e>> {
+    count(counters, entry);
     entry.item()
 }
 
@@ -52,7 +66,7 @@ pub(super) fn collection<'e, C: Collection>(
     counters: &Counters,
     entry: &'e mut Entry<'_>,
 ) -> Result<Option<&'e C>, CommandError> {
-    count(counters, entry.is_present());
+    note(counters, entry);
     entry.read();
     Ok(entry.collection()?)
 }

@@ -4,28 +4,40 @@
 
 pub mod args;
 mod blocking;
+pub mod categories;
 mod dispatch;
 pub mod error;
 pub mod session;
 pub mod table;
 
+mod acl;
+mod bitmap;
 mod client;
 mod config;
 mod connection;
 mod debug;
 mod expire;
 mod expiry;
+mod hash;
+mod hyperloglog;
 mod info;
 mod introspect;
 mod keyspace;
 mod latency;
+mod long_double;
 mod lookup;
 mod memory;
 mod metering;
 mod monitor;
+mod permission;
+mod pubsub;
+mod random;
 mod replication;
+mod scan;
 mod server;
+mod set;
 mod slowlog;
+mod stream;
 mod string;
 mod transaction;
 
@@ -33,6 +45,7 @@ pub use args::{Args, pick};
 pub use blocking::serve;
 pub use error::CommandError;
 
+use crate::acl::Login;
 use crate::clients::{Client, Unblock};
 use crate::clock::Millis;
 use crate::config::Param;
@@ -49,20 +62,27 @@ use table::CommandSpec;
 
 /// Every family's commands. The only registration.
 static FAMILIES: &[&[CommandSpec]] = &[
+    acl::COMMANDS,
+    bitmap::COMMANDS,
     client::COMMANDS,
     config::COMMANDS,
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    hyperloglog::COMMANDS,
+    hash::COMMANDS,
     info::COMMANDS,
     introspect::COMMANDS,
     keyspace::COMMANDS,
     latency::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
+    pubsub::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
+    set::COMMANDS,
     slowlog::COMMANDS,
+    stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];
@@ -83,9 +103,13 @@ pub struct Ctx<'c> {
 }
 
 impl Ctx<'_> {
-    /// Must a client that has not logged in do so? `CONFIG SET` may have taken the password away since it came.
-    fn needs_password(&self) -> bool {
-        !self.daemon.config.text(Param::RequirePass).is_empty()
+    /// Puts what others have sent the client meanwhile behind the replies written so far.
+    #[inline]
+    fn take_messages(&mut self) {
+        if self.client.wants_attention() {
+            let messages = self.client.take_messages();
+            self.reply.out().put(&messages);
+        }
     }
 
     /// Answers `HELP`: Redis' first and last lines around what is said of the subcommands.
@@ -150,8 +174,9 @@ impl Pause {
 
 impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
-        let open = daemon.config.text(Param::RequirePass).is_empty();
-        Session { decoder: Decoder::default(), state: State::new(open), client, pause: None }
+        let login = Login::new(&daemon.acl);
+        client.become_user(login.user());
+        Session { decoder: Decoder::default(), state: State::new(login), client, pause: None }
     }
 
     /// Executes the requests that `input` holds; see [`Progress`].
@@ -171,6 +196,8 @@ impl Session {
             waiter: None,
         };
         ctx.db.set_touching(!ctx.state.no_touch);
+        // Whoever learns from elsewhere that something was published and then asks, gets the message first.
+        ctx.take_messages();
         let next = loop {
             if let Some(pause) = &mut self.pause {
                 let mark = ctx.reply.out().mark();
@@ -180,14 +207,14 @@ impl Session {
                 }
                 if let Some(Pause::Blocked(waiter)) = self.pause.take() {
                     blocking::leave(daemon, &waiter);
-                    dispatch::mute(&mut ctx, mark);
+                    dispatch::mute(&mut ctx, mark, true);
                 }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
             }
             if ctx.reply.out().len() >= FLUSH_AT {
                 break Next::Flush;
             }
-            let stranger = !ctx.state.authenticated && ctx.needs_password();
+            let stranger = ctx.state.login.is_stranger(&daemon.acl);
             let limits = Limits { bulk_max, stranger };
             match self.decoder.step(&input[consumed..], limits) {
                 Ok(Step::Incomplete(at_least)) => break Next::Read { at_least },
@@ -199,7 +226,11 @@ impl Session {
                     }
                     let mark = ctx.reply.out().mark();
                     match dispatch::run(&mut ctx, argv) {
-                        dispatch::Ran::Done => consumed += len,
+                        dispatch::Ran::Done => {
+                            consumed += len;
+                            // What a command sends to the client that gave it comes behind its reply, as in Redis 7.2.
+                            ctx.take_messages();
+                        }
                         dispatch::Ran::Sleep(until) => {
                             consumed += len;
                             let out = ctx.reply.out();
@@ -255,6 +286,7 @@ impl Session {
             waiter.cancel(Vec::new);
             blocking::leave(daemon, &waiter);
         }
+        self.state.subscriptions.end(daemon, &self.client);
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
     }
 

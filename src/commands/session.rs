@@ -1,6 +1,8 @@
 //! What a RESP connection remembers between requests.
 
+use super::pubsub::Subscriptions;
 use super::table::Command;
+use crate::acl::Login;
 use crate::resp::{Argv, OwnedArgv};
 use std::collections::HashMap;
 
@@ -50,11 +52,12 @@ pub struct WatchedKey {
 pub struct State {
     pub db: u32,
     pub resp3: bool,
-    pub authenticated: bool,
+    pub login: Login,
     pub replies: Replies,
     pub transaction: Option<Transaction>,
     /// By database and key.
     pub watched: HashMap<(u32, Box<[u8]>), WatchedKey>,
+    pub subscriptions: Subscriptions,
     /// Inside `EXEC`: what would wait must not.
     pub executing: bool,
     /// What a command that is about to wait is to be run again with, when not with the same arguments.
@@ -66,14 +69,15 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(authenticated: bool) -> State {
+    pub fn new(login: Login) -> State {
         State {
             db: 0,
             resp3: false,
-            authenticated,
+            login,
             replies: Replies::On,
             transaction: None,
             watched: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             executing: false,
             retry_as: None,
             monitors: false,

@@ -62,6 +62,10 @@ pub enum KeyUse {
     Read,
     /// `RO`: only metadata is looked at.
     Look,
+    /// `RW access`: read, and what is written nobody can tell from what was there.
+    ReadRewrite,
+    /// `RW access insert`
+    ReadInsert,
     /// `RW access update`
     ReadUpdate,
     /// `RW update`
@@ -82,6 +86,8 @@ pub enum KeyUse {
     ReadRemove,
     /// `RW access update variable_flags`: whether it is read depends on the arguments.
     MayReadUpdate,
+    /// `not_key`: a cluster routes by it as by a key (shard channels).
+    NotKey,
 }
 
 impl KeyUse {
@@ -89,6 +95,8 @@ impl KeyUse {
         match self {
             KeyUse::Read => &["RO", "access"],
             KeyUse::Look => &["RO"],
+            KeyUse::ReadRewrite => &["RW", "access"],
+            KeyUse::ReadInsert => &["RW", "access", "insert"],
             KeyUse::ReadUpdate => &["RW", "access", "update"],
             KeyUse::Update => &["RW", "update"],
             KeyUse::Insert => &["RW", "insert"],
@@ -98,7 +106,19 @@ impl KeyUse {
             KeyUse::OverwriteInsert => &["OW", "insert"],
             KeyUse::Remove => &["RM", "delete"],
             KeyUse::ReadRemove => &["RM", "access", "delete"],
+            KeyUse::NotKey => &["not_key"],
             KeyUse::MayReadUpdate => &["RW", "access", "update", "variable_flags"],
+        }
+    }
+
+    /// What a call does where that depends on its arguments: `SET` reads when it is to `GET`.
+    fn in_call(self, argv: Argv<'_>) -> KeyUse {
+        match self {
+            KeyUse::MayReadUpdate if argv.skip(3).iter().any(|arg| arg.eq_ignore_ascii_case(b"GET")) => {
+                KeyUse::ReadUpdate
+            }
+            KeyUse::MayReadUpdate => KeyUse::Overwrite,
+            usage => usage,
         }
     }
 }
@@ -236,6 +256,11 @@ impl CommandSpec {
     pub fn has(&self, flag: Flag) -> bool {
         self.flags.contains(&flag)
     }
+
+    /// Where its keys are; what only a cluster takes for one is left out.
+    pub fn key_specs(&self) -> impl Iterator<Item = &'static KeySpec> + use<> {
+        self.keys.iter().filter(|keys| keys.usage != KeyUse::NotKey)
+    }
 }
 
 /// A command with what dispatch asks of it on every call, worked out once.
@@ -250,6 +275,10 @@ pub struct Command {
     pub denies_oom: bool,
     pub may_run_unauthenticated: bool,
     pub is_hidden_from_monitor: bool,
+    /// What it answers are messages, which `CLIENT REPLY` does not silence.
+    pub answers_with_messages: bool,
+    /// A subscriber that speaks RESP2 may use it.
+    pub is_for_subscribers: bool,
     /// Takes the same short time always, so that its calls are timed by sampling (see `metering`).
     pub is_quick: bool,
     /// More than one key, keys in places that vary, or one to wait for: held together while the command runs.
@@ -280,10 +309,12 @@ impl Command {
             denies_oom: spec.has(Flag::DenyOom),
             may_run_unauthenticated: spec.has(Flag::NoAuth),
             is_hidden_from_monitor: spec.has(Flag::SkipMonitor) || spec.has(Flag::Admin),
+            answers_with_messages: subscribes(spec),
+            is_for_subscribers: subscribes(spec) || matches!(full_name, "ping" | "quit" | "reset"),
             is_quick: spec.complexity.starts_with("O(1)"),
             holds_keys: spec.has(Flag::Blocking)
-                || spec.keys.len() > 1
-                || spec.keys.iter().any(|keys| keys.find != Find::Range { last: 0, step: 1, limit: 0 }),
+                || spec.key_specs().count() > 1
+                || spec.key_specs().any(|keys| keys.find != Find::Range { last: 0, step: 1, limit: 0 }),
             number,
             subcommands: spec
                 .subcommands
@@ -293,10 +324,24 @@ impl Command {
         }
     }
 
+    /// Positions of all keys of a call, and what is done with them.
+    pub fn keys<'a>(&self, argv: Argv<'a>) -> impl Iterator<Item = (usize, KeyUse)> + use<'a> {
+        let of = move |keys: &'static KeySpec| {
+            let usage = keys.usage.in_call(argv);
+            keys.positions(argv).into_iter().map(move |at| (at, usage))
+        };
+        self.spec.keys.iter().flat_map(of)
+    }
+
     /// Positions of all keys of a call.
     pub fn key_positions(&self, argv: Argv<'_>) -> Vec<usize> {
-        self.spec.keys.iter().flat_map(|keys| keys.positions(argv)).collect()
+        self.spec.key_specs().flat_map(|keys| keys.positions(argv)).collect()
     }
+}
+
+/// (P|S)SUBSCRIBE and (P|S)UNSUBSCRIBE: of the commands about channels those that scripts may not use.
+fn subscribes(spec: &CommandSpec) -> bool {
+    spec.has(Flag::PubSub) && spec.has(Flag::NoScript)
 }
 
 /// The whole table, by lower-case name.

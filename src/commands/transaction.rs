@@ -2,8 +2,8 @@
 //! when a command's keys cannot be told) from before the first command until after the last.
 
 use super::session::{State, Transaction, WatchedKey};
-use super::table::{Arity, CommandSpec, Flag, KeySpec, KeyUse};
-use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome, dispatch};
+use super::table::{Arity, Command, CommandSpec, Flag, KeySpec, KeyUse};
+use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome, dispatch, permission};
 use crate::store::Db;
 use std::collections::hash_map::Entry::Vacant;
 use std::sync::atomic::Ordering;
@@ -121,7 +121,9 @@ fn exec(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
         ctx.state.executing = true;
         for queued in &transaction.queue {
             let mark = ctx.reply.out().mark();
-            match dispatch::call(ctx, queued.command, queued.argv.as_argv()) {
+            let argv = queued.argv.as_argv();
+            let allowed = permission::gate_again(ctx, queued.command, argv);
+            match allowed.and_then(|()| dispatch::call(ctx, queued.command, argv)) {
                 Ok(Done) => {}
                 Ok(Outcome::Close) => outcome = Outcome::Close,
                 Ok(sleep) => outcome = sleep,
@@ -146,7 +148,7 @@ fn hold(ctx: &mut Ctx<'_>, transaction: &Transaction) {
         let argv = queued.argv.as_argv();
         let positions = queued.command.key_positions(argv);
         // Without keys a command may reach anything: FLUSHALL, RANDOMKEY, DBSIZE, a script.
-        if positions.is_empty() && !is_harmless(queued.command.spec.name) {
+        if positions.is_empty() && !is_harmless(queued.command) {
             ctx.db.hold_all();
             return;
         }
@@ -156,8 +158,9 @@ fn hold(ctx: &mut Ctx<'_>, transaction: &Transaction) {
 }
 
 /// Commands that touch no data, which many transactions of Python libraries contain.
-fn is_harmless(name: &str) -> bool {
-    matches!(name, "ping" | "echo" | "time" | "select" | "publish" | "spublish" | "unwatch")
+fn is_harmless(command: &Command) -> bool {
+    command.spec.has(Flag::PubSub)
+        || matches!(command.spec.name, "ping" | "echo" | "time" | "select" | "unwatch")
 }
 
 fn watched_are_untouched(ctx: &mut Ctx<'_>) -> bool {

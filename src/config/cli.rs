@@ -177,11 +177,13 @@ impl Config {
         }
         let wide = bind.iter().find(|address| !address.is_loopback());
         match wide {
-            Some(BindAddress { host, .. }) if self.denies_strangers() => Err(format!(
-                "listening on {host} would let other machines in without a password: set one with \
+            Some(BindAddress { host, .. }) if self.flag(Param::ProtectedMode) && self.asks_no_password() => {
+                Err(format!(
+                    "listening on {host} would let other machines in without a password: set one with \
                  `--requirepass PASSWORD`, listen on this machine only with `--bind 127.0.0.1`, or insist \
                  with `--protected-mode no`"
-            )),
+                ))
+            }
             _ => Ok(()),
         }
     }

@@ -30,7 +30,7 @@ impl Config {
         Ok(())
     }
 
-    fn read_lines(&self, path: &Path, includes_left: usize) -> Result<(), FileError> {
+    fn read_lines(&mut self, path: &Path, includes_left: usize) -> Result<(), FileError> {
         let text = fs::read_to_string(path)
             .map_err(|source| FileError::Unreadable { path: path.to_owned(), source })?;
         for (index, line) in text.lines().enumerate() {
@@ -57,6 +57,13 @@ impl Config {
                 }
                 continue;
             }
+            if name.eq_ignore_ascii_case("user") {
+                if arguments.is_empty() {
+                    return Err(wrong("wrong number of arguments".to_owned()));
+                }
+                self.users.push(arguments.to_vec());
+                continue;
+            }
             let (param, _) = Param::find(name.as_bytes())
                 .ok_or_else(|| wrong(format!("'{name}' is no parameter; `magpie --help` lists them")))?;
             let text = value_of_arguments(param.spec(), arguments).map_err(wrong)?;
@@ -68,27 +75,36 @@ impl Config {
     /// `CONFIG REWRITE`: the file keeps its comments, its order and the lines we do not know; a
     /// parameter's first line gets the present value, its further lines go; what differs from the
     /// default and is in no line comes at the end. The file is replaced in one step.
-    pub fn rewrite(&self) -> Result<(), ConfigError> {
+    /// `users`: the ACL users' lines, which take the place of those in the file.
+    pub fn rewrite(&self, users: &[u8]) -> Result<(), ConfigError> {
         let path = self.file.as_deref().ok_or(ConfigError::NoFile)?;
         let _writing = self.writing.lock();
         let failed = |error: std::io::Error| ConfigError::Rewrite(error.to_string());
+        let users = std::str::from_utf8(users).map_err(|_| {
+            ConfigError::Rewrite("a user's rules are not UTF-8: only an aclfile can hold them".into())
+        })?;
         let old = match fs::read_to_string(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             read => read.map_err(failed)?,
         };
-        replace_file(path, &self.rewritten(&old)).map_err(failed)
+        replace_file(path, self.rewritten(&old, users).as_bytes()).map_err(failed)
     }
 
-    fn rewritten(&self, old: &str) -> String {
+    fn rewritten(&self, old: &str, users: &str) -> String {
         let mut lines: Vec<String> = Vec::new();
         let mut written: HashSet<&str> = HashSet::new();
         let mut signed = false;
+        let mut users = users.lines().map(line_of_user).collect::<Vec<_>>();
         for line in old.lines() {
             signed |= line == SIGNATURE;
-            let param = split_words(line)
+            let name = split_words(line)
                 .filter(|_| !line.trim_start().starts_with('#'))
-                .and_then(|words| Param::find(words.first()?.as_bytes()));
-            match param {
+                .and_then(|words| words.into_iter().next());
+            if name.as_ref().is_some_and(|name| name.eq_ignore_ascii_case("user")) {
+                lines.append(&mut users);
+                continue;
+            }
+            match name.and_then(|name| Param::find(name.as_bytes())) {
                 None => lines.push(line.to_owned()),
                 Some((param, _)) if written.insert(param.name()) => {
                     lines.push(self.line_of(param));
@@ -106,6 +122,10 @@ impl Config {
             }
             lines.push(self.line_of(spec.param));
         }
+        if !users.is_empty() && !signed {
+            lines.push(SIGNATURE.to_owned());
+        }
+        lines.append(&mut users);
         lines.join("\n") + "\n"
     }
 
@@ -123,6 +143,15 @@ impl Config {
     }
 }
 
+/// A user's line with quotes where its words need some.
+fn line_of_user(line: &str) -> String {
+    let is_plain =
+        |char: char| char.is_ascii_graphic() && !matches!(char, '"' | '\'' | '\\') || !char.is_ascii();
+    let words =
+        line.split(' ').map(|word| if word.chars().all(is_plain) { word.to_owned() } else { quoted(word) });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// Several words are one value where the parameter takes a list.
 pub(super) fn value_of_arguments(spec: &Spec, arguments: &[String]) -> Result<String, String> {
     match (arguments, spec.kind) {
@@ -133,7 +162,8 @@ pub(super) fn value_of_arguments(spec: &Spec, arguments: &[String]) -> Result<St
     }
 }
 
-fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file anew: it is there as it was, or whole.
+pub fn replace_file(path: &Path, text: &[u8]) -> std::io::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let temporary = path.with_file_name(name);
@@ -141,7 +171,7 @@ fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
         if let Ok(old) = fs::metadata(path) {
             file.set_permissions(old.permissions())?;
         }
-        file.write_all(text.as_bytes())?;
+        file.write_all(text)?;
         file.sync_all()?;
         fs::rename(&temporary, path)
     });
@@ -156,7 +186,12 @@ fn replace_file(path: &Path, text: &str) -> std::io::Result<()> {
 /// `\n \r \t \b \a \xHH` and `\` before any other character, in `'…'` only `\'`. `None` when a quote
 /// is not closed, is followed by more, or spells no UTF-8.
 pub(super) fn split_words(line: &str) -> Option<Vec<String>> {
-    let mut rest = line.as_bytes();
+    split_bytes(line.as_bytes())?.into_iter().map(|word| String::from_utf8(word).ok()).collect()
+}
+
+/// The same for any bytes. `None` when a quote is not closed, or is followed by more.
+pub fn split_bytes(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut rest = line;
     let mut words = Vec::new();
     loop {
         rest = rest.trim_ascii_start();
@@ -165,7 +200,7 @@ pub(super) fn split_words(line: &str) -> Option<Vec<String>> {
         }
         let word;
         (word, rest) = split_word(rest)?;
-        words.push(String::from_utf8(word).ok()?);
+        words.push(word);
     }
 }
 

@@ -13,6 +13,7 @@ mod machine;
 mod table;
 mod value;
 
+pub use file::{replace_file, split_bytes};
 pub use table::{Change, Effect, Initial, Kind, POLICIES, Param, Spec, TABLE};
 pub use value::{BindAddress, ClientClass, OutputLimit, Reason, human_bytes};
 
@@ -89,6 +90,8 @@ pub struct Config {
     writing: Mutex<()>,
     /// The file that we were started with.
     file: Option<PathBuf>,
+    /// Its `user` lines: names and ACL rules.
+    users: Vec<Vec<String>>,
 }
 
 impl Default for Config {
@@ -100,6 +103,7 @@ impl Default for Config {
             limits: std::array::from_fn(|_| LimitCell::default()),
             writing: Mutex::new(()),
             file: None,
+            users: Vec::new(),
         };
         for spec in &TABLE {
             let value = value::parse(spec, &default_text(spec))
@@ -194,11 +198,15 @@ impl Config {
         BindAddress::list(&self.text(Param::Bind))
     }
 
-    /// Redis' protected mode: is a client from another machine to be refused (`-DENIED`)? True
-    /// while there is no password; for the listener to ask on accept, since `CONFIG SET` may take
-    /// the password away after [`Config::from_args`] has let a wide address pass.
-    pub fn denies_strangers(&self) -> bool {
-        self.flag(Param::ProtectedMode) && self.text(Param::RequirePass).is_empty()
+    /// The `user` lines of the config file, each a name and ACL rules.
+    pub fn users(&self) -> &[Vec<String>] {
+        &self.users
+    }
+
+    /// Is there nothing that could ask a client for a password?
+    pub fn asks_no_password(&self) -> bool {
+        let is_empty = |param| self.text(param).is_empty();
+        is_empty(Param::RequirePass) && is_empty(Param::AclFile) && self.users.is_empty()
     }
 
     /// The file that we were started with; empty: none.

@@ -357,6 +357,8 @@ table! {
             .help("Who may CONFIG SET dir and dbfilename");
         EnableShutdown: flag("enable-shutdown", "no").start()
             .help("Allow memcached's `shutdown`");
+        AclFile: text("aclfile", "").unit("PATH").start()
+            .help("File of ACL users, for ACL LOAD and SAVE; without it `user` lines of the config file");
         AclLogMaxLen: number("acllog-max-len", "128", 0, LONG).unit("ENTRIES")
             .help("Length of ACL LOG");
         AclPubsubDefault: choice("acl-pubsub-default", "resetchannels", &["allchannels", "resetchannels"])
@@ -545,9 +547,6 @@ table! {
         AppendOnly: flag("appendonly", "no");
         // Differs: Redis saves snapshots unless told otherwise.
         Save: words("save", "", value::save);
-    }
-    "no ACL file", Effect::Fixed("magpie reads no ACL file") => {
-        AclFile: text("aclfile", "").start();
     }
     "no replication", NO_REPLICAS => {
         ReplicaOf: words("replicaof", "", value::replica_of).alias("slaveof").start();

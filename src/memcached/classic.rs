@@ -4,6 +4,7 @@
 use super::decode::{Direction, Mode, Retrieval, Storage};
 use super::encode;
 use super::error::Refusal;
+use super::permission::{self, Need};
 use super::session::Turn;
 use super::watch;
 use super::words::Words;
@@ -26,7 +27,7 @@ pub(super) enum Keys {
     Partial {
         left: usize,
     },
-    TooLong,
+    Refused(Refusal),
 }
 
 /// Answers `get` and `gat` for the keys in `line`; `is_whole`: its end has come.
@@ -45,7 +46,10 @@ pub(super) fn get(turn: &mut Turn<'_>, how: Retrieval, line: &[u8], is_whole: bo
             return Keys::Partial { left };
         }
         if key.len() > MAX_KEY {
-            return Keys::TooLong;
+            return Keys::Refused(Refusal::BadFormat);
+        }
+        if let Err(why) = permission::ask(turn, &Need::retrieval(how, key)) {
+            return Keys::Refused(why);
         }
         let hit = get_one(turn, how, key);
         if turn.detail {
@@ -63,7 +67,10 @@ fn get_one(turn: &mut Turn<'_>, how: Retrieval, key: &[u8]) -> bool {
             encode::value(turn.out, key, &item, string.len(), unique);
             string.len()
         }),
-        None => None,
+        None => {
+            entry.announce_miss();
+            None
+        }
     };
     let hit = size.is_some();
     if let (Some(exptime), true) = (how.touch, hit) {

@@ -99,4 +99,7 @@ pub(super) enum Refusal {
     BadCredentials,
     #[error("CLIENT_ERROR authentication failure")]
     AuthenticationFailure,
+    /// memcached has no such refusal; this is one that its clients understand.
+    #[error("CLIENT_ERROR permission denied")]
+    Denied,
 }

@@ -61,6 +61,7 @@ pub(super) fn get(turn: &mut Turn<'_>, meta: &Meta<'_>) {
     let mut entry = turn.db.entry(meta.key);
     let created = !entry.is_present() && meta.vivify.is_some() && vivify(&mut entry, meta);
     let Some(view) = entry.item().and_then(|item| View::of(&item, now, created)) else {
+        entry.announce_miss();
         drop(entry);
         miss(turn, meta);
         return;

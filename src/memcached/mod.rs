@@ -22,6 +22,7 @@ mod dump;
 mod encode;
 mod error;
 mod meta;
+mod permission;
 mod prefixes;
 mod session;
 mod state;

@@ -4,9 +4,11 @@ use super::admin::Then;
 use super::decode::{self, Admin, Block, Line, Meta, Refused, Request, Retrieval, Scratch, Storage};
 use super::dump::Dump;
 use super::error::Refusal;
+use super::permission::{self, Need};
 use super::state::State;
 use super::words::{Args, Words};
 use super::{DATABASE, admin, auth, classic, encode, meta, writes};
+use crate::acl::{Login, User};
 use crate::clients::Client;
 use crate::clock::Millis;
 use crate::config::Param;
@@ -22,8 +24,7 @@ pub struct Session {
     midst: Midst,
     /// The first byte has come; it tells the text protocol from the binary one.
     started: bool,
-    /// Always true when no password is required.
-    authenticated: bool,
+    login: Login,
 }
 
 /// What a connection is in the middle of.
@@ -68,8 +69,11 @@ pub(super) struct Turn<'t> {
     pub state: &'t State,
     pub counters: &'t Counters,
     pub now: Millis,
-    /// The connection's descriptor, for `watch`.
+    /// The connection's number and descriptor.
+    pub client: u64,
     pub fd: i32,
+    /// The user, when it may not do everything.
+    pub restricted: Option<Arc<User>>,
     pub db: Db<'t>,
     pub out: &'t mut Out,
     /// `stats detail` is on.
@@ -81,8 +85,10 @@ pub(super) struct Turn<'t> {
 }
 
 impl Session {
-    pub fn new(client: Arc<Client>) -> Session {
-        Session { client, midst: Midst::Between, started: false, authenticated: false }
+    pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
+        let login = Login::new(&daemon.acl);
+        client.become_user(login.user());
+        Session { client, midst: Midst::Between, started: false, login }
     }
 
     /// Executes the complete requests at the start of `input`. After `Next::Flush` it is called again
@@ -96,7 +102,9 @@ impl Session {
             state,
             counters: context.counters,
             now: context.now,
+            client: self.client.id,
             fd: self.client.fd,
+            restricted: self.login.restricted(),
             db: daemon.store.db(DATABASE, context.now),
             out,
             detail: state.prefixes.is_on(),
@@ -147,15 +155,24 @@ impl Session {
     fn next_line(&mut self, turn: &mut Turn<'_>, scratch: &mut Scratch, rest: &[u8]) -> Step {
         if !self.started {
             self.started = true;
-            self.authenticated = !auth::is_required(turn);
             // The binary protocol would be chosen here.
             if rest[0] == 0x80 {
                 encode::refusal(turn.out, Refusal::Unknown);
                 return Step::stop(rest.len(), Next::Close);
             }
         }
-        if !self.authenticated {
-            return auth::step(turn, &mut self.authenticated, rest);
+        let acl = &turn.daemon.acl;
+        if self.login.is_stale(acl) {
+            if self.login.refresh(acl).is_err() {
+                return Step::stop(rest.len(), Next::Close);
+            }
+            turn.restricted = self.login.restricted();
+        }
+        if self.login.is_stranger(acl) {
+            let step = auth::step(turn, &mut self.login, rest);
+            turn.restricted = self.login.restricted();
+            self.client.become_user(self.login.user());
+            return step;
         }
         match decode::line(rest) {
             Line::Whole { text, used } => self.execute(turn, scratch, text, used, &rest[used..]),
@@ -190,7 +207,12 @@ impl Session {
             Ok(Request::Quit) => return Step::stop(line, Next::Close),
             Ok(request) => {
                 turn.counters.add(Counter::Commands, 1);
-                self.plain(turn, request);
+                match permission::check(turn, &request) {
+                    Ok(()) => self.plain(turn, request),
+                    Err(why) => {
+                        self.refuse(turn, &Refused { why, noreply: request.is_noreply(), swallow: 0 });
+                    }
+                }
             }
             // memcached hangs up on browsers, and on pages that make browsers talk to it.
             Err(refused) if refused.why == Refusal::Unknown && is_http(text) => {
@@ -259,9 +281,9 @@ impl Session {
         let mark = turn.out.mark();
         match classic::get(turn, how, keys, true) {
             classic::Keys::Done => turn.out.put(b"END\r\n"),
-            classic::Keys::TooLong => {
+            classic::Keys::Refused(why) => {
                 turn.out.cut_to(mark);
-                encode::refusal(turn.out, Refusal::BadFormat);
+                encode::refusal(turn.out, why);
             }
             // The line's ending stays, so that the rest is a line too.
             classic::Keys::Full { left } | classic::Keys::Partial { left } => {
@@ -289,8 +311,8 @@ impl Session {
                 return Step::stop(text.len() - left, Next::Read { at_least: 0 });
             }
             classic::Keys::Done => true,
-            classic::Keys::TooLong => {
-                encode::refusal(turn.out, Refusal::BadFormat);
+            classic::Keys::Refused(why) => {
+                encode::refusal(turn.out, why);
                 false
             }
         };
@@ -313,6 +335,11 @@ impl Session {
     #[inline]
     fn store(&mut self, turn: &mut Turn<'_>, storage: &Storage<'_>, line: usize, after: &[u8]) -> Step {
         let length = storage.length;
+        if let Err(why) = permission::ask(turn, &Need::storage(storage.mode, storage.key)) {
+            turn.counters.add(Counter::Commands, 1);
+            self.refuse(turn, &Refused { why, noreply: storage.noreply, swallow: length + 2 });
+            return Step::used(line);
+        }
         if length > turn.max_item {
             turn.counters.add(Counter::Commands, 1);
             classic::too_large(turn, storage);
@@ -349,7 +376,11 @@ impl Session {
         after: &[u8],
     ) -> Step {
         let refuse = |why| Refused { why, noreply: false, swallow: length + 2 };
-        let mode = match meta::set_mode(meta) {
+        let mode = meta::set_mode(meta).and_then(|mode| {
+            permission::ask(turn, &Need::storage(mode, meta.key))?;
+            Ok(mode)
+        });
+        let mode = match mode {
             Ok(_) if length > turn.max_item => {
                 turn.counters.add(Counter::StoreTooLarge, 1);
                 writes::drop_old(turn, meta.key);

@@ -222,7 +222,7 @@ fn workings(turn: &mut Turn<'_>) {
     stat(out, "tcp_backlog", config.number(Param::TcpBacklog));
     stat(out, "binding_protocol", "ascii");
     stat(out, "auth_enabled_sasl", "no");
-    stat(out, "auth_enabled_ascii", yes(!config.text(Param::RequirePass).is_empty()));
+    stat(out, "auth_enabled_ascii", yes(!turn.daemon.acl.is_open()));
     stat(out, "item_size_max", config.number(Param::MaxItemSize));
     stat(out, "maxconns_fast", "yes");
     stat(out, "hashpower_init", 0);

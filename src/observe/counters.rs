@@ -19,6 +19,8 @@ counters! {
     BytesRead, BytesWritten, Reads, Writes, Commands, Connections, RejectedConnections, AuthErrors,
     // RESP lookups, as INFO's keyspace_hits and keyspace_misses.
     KeyspaceHits, KeyspaceMisses, ErrorReplies, InputBufferKills, OutputBufferKills,
+    // What users were not allowed, as INFO's acl_access_denied_cmd, _key and _channel.
+    AclCommandDenied, AclKeyDenied, AclChannelDenied,
     // memcached, as its `stats` names them.
     CmdGet, CmdSet, CmdFlush, CmdTouch, CmdMeta, GetHits, GetMisses, GetExpired, GetFlushed,
     DeleteHits, DeleteMisses, IncrHits, IncrMisses, DecrHits, DecrMisses, CasHits, CasMisses,

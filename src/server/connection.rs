@@ -9,7 +9,7 @@ use super::worker::{Scratch, WorkerState};
 use crate::clients::{Client, Unblock};
 use crate::clock::Millis;
 use crate::commands;
-use crate::config::{ClientClass, Param};
+use crate::config::{ClientClass, OutputLimit, Param};
 use crate::daemon::{Context, Daemon};
 use crate::memcached;
 use crate::observe::Counter;
@@ -96,6 +96,8 @@ pub(super) struct Connection<S, P> {
     closing: bool,
     /// Nothing is executed before this moment (`None` within: until woken).
     waiting: Option<Option<Millis>>,
+    /// Since when more is unread than the soft limit of the client's class allows.
+    hoards_since: Option<Millis>,
 }
 
 impl<S: Transport, P: Protocol> Connection<S, P> {
@@ -111,6 +113,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
             goes_on: false,
             closing: false,
             waiting: None,
+            hoards_since: None,
         }
     }
 
@@ -137,8 +140,10 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
                 break;
             }
             if let Wake::Time = wake {
-                self.waiting = None;
-                self.goes_on = true;
+                self.stop_hoarding();
+                if self.waiting.take().is_some() {
+                    self.goes_on = true;
+                }
             }
         }
         let now = self.worker.daemon.clock.now();
@@ -320,7 +325,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
             out.advance(sent);
             self.out = out;
         }
-        self.client.output_bytes.store(self.out.len() as u64, Ordering::Relaxed);
+        self.stop_hoarding();
         Ok(self.out.is_empty())
     }
 
@@ -355,27 +360,48 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         Ok(sent)
     }
 
-    /// A client that takes nothing while more than its class may keep has piled up is let go.
+    /// The limit of the client's class on what it leaves unread.
+    fn output_limit(&self) -> OutputLimit {
+        let class = if self.client.is_subscriber() { ClientClass::Pubsub } else { ClientClass::Normal };
+        self.worker.daemon.config.output_limit(class)
+    }
+
+    /// A client that leaves more unread than its class may is let go: beyond the hard limit at once, beyond the
+    /// soft one if that lasts. What others push is bounded by [`Client::push`] before it gets here.
     fn stop_hoarding(&mut self) {
-        let limit = self.worker.daemon.config.output_limit(ClientClass::Normal).hard_bytes;
-        if limit != 0 && self.out.len() as u64 > limit {
-            self.worker.counters().add(Counter::OutputBufferKills, 1);
-            self.out.clear();
-            self.closing = true;
+        let (limit, unread) = (self.output_limit(), self.out.len() as u64);
+        let is_beyond = |bytes: u64| bytes != 0 && unread > bytes;
+        let now = self.worker.daemon.clock.now();
+        self.hoards_since = is_beyond(limit.soft_bytes).then(|| self.hoards_since.unwrap_or(now));
+        let lasts = self.hoards_since.is_some_and(|since| now > patience(since, limit));
+        if is_beyond(limit.hard_bytes) || lasts {
+            self.let_go();
         }
         self.client.output_bytes.store(self.out.len() as u64, Ordering::Relaxed);
+    }
+
+    fn let_go(&mut self) {
+        tracing::warn!(
+            client = self.client.id,
+            addr = self.client.addr,
+            "client-output-buffer-limit reached; hung up"
+        );
+        self.worker.counters().add(Counter::OutputBufferKills, 1);
+        self.out.clear();
+        self.closing = true;
     }
 
     async fn wait(&mut self) -> Wake {
         self.client.query_bytes.store(self.carry.len() as u64, Ordering::Relaxed);
         let writing = !self.out.is_empty();
-        match self.waiting {
-            Some(Some(until)) => {
+        let reading = self.waiting.is_some() || !writing;
+        let patience = self.hoards_since.map(|since| patience(since, self.output_limit()).saturating_add(1));
+        match self.waiting.flatten().into_iter().chain(patience).min() {
+            Some(until) => {
                 let left = Duration::from_millis(until.since(self.worker.daemon.clock.now()));
-                tokio::time::timeout(left, self.ready(writing, true)).await.unwrap_or(Wake::Time)
+                tokio::time::timeout(left, self.ready(writing, reading)).await.unwrap_or(Wake::Time)
             }
-            Some(None) => self.ready(writing, true).await,
-            None => self.ready(writing, !writing).await,
+            None => self.ready(writing, reading).await,
         }
     }
 
@@ -401,7 +427,10 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         let mail = self.client.take_mail();
         if !mail.push.is_empty() {
             self.out.put(&mail.push);
-            self.client.output_bytes.store(self.out.len() as u64, Ordering::Relaxed);
+            self.stop_hoarding();
+        }
+        if mail.overflowed {
+            self.let_go();
         }
         if let Some(how) = mail.unblock {
             self.protocol.unblock(how);
@@ -412,4 +441,9 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         }
         mail.close
     }
+}
+
+/// Until when a client that is beyond the soft limit may stay there.
+fn patience(since: Millis, limit: OutputLimit) -> Millis {
+    since.saturating_add(limit.soft_seconds.saturating_mul(1000))
 }

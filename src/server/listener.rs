@@ -180,7 +180,7 @@ fn admit(newcomer: Newcomer, stranger: bool, daemon: &Daemon, workers: &[Worker]
     let load: usize = workers.iter().map(Worker::load).sum();
     let most = usize::try_from(daemon.config.number(Param::MaxClients)).unwrap_or(usize::MAX);
     let refusal: &[u8] = match newcomer.wire {
-        _ if stranger && daemon.config.denies_strangers() => match newcomer.wire {
+        _ if stranger && daemon.denies_strangers() => match newcomer.wire {
             Wire::Resp => DENIED,
             Wire::Memcached => {
                 b"SERVER_ERROR magpie is in protected mode: set --requirepass or --protected-mode no\r\n"

@@ -38,6 +38,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     raise_file_limit(&config);
     let workers = usize::try_from(config.number(Param::Threads)).unwrap_or(1).max(1);
     let daemon = Arc::new(Daemon::new(config, workers));
+    daemon.load_users().map_err(anyhow::Error::msg).context("cannot take the users")?;
     let workers = (0..workers)
         .map(|number| Worker::start(number, workers, daemon.clone()))
         .collect::<anyhow::Result<Vec<Worker>>>()?;

@@ -170,7 +170,7 @@ async fn speak<S: super::transport::Transport>(
             Connection::new(stream, session, client, state).run().await;
         }
         Wire::Memcached => {
-            let session = memcached::Session::new(client.clone());
+            let session = memcached::Session::new(client.clone(), &state.daemon);
             Connection::new(stream, session, client, state).run().await;
         }
     }

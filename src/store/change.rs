@@ -19,15 +19,19 @@ pub enum EventClass {
     Evicted,
     /// A key that was not there before.
     New,
+    /// A key that was looked for and is not there.
+    KeyMiss,
+    /// Nothing that keyspace notifications tell of; WATCH and tracking learn of it.
+    Untold,
 }
 
 /// Declares [`Event`]: variant, Redis' name for it, class.
 macro_rules! events {
-    ($($event:ident $name:literal $class:ident),* $(,)?) => {
+    ($($(#[$about:meta])* $event:ident $name:literal $class:ident),* $(,)?) => {
         /// What happened to a key, as Redis' keyspace events name it.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Event {
-            $($event,)*
+            $($(#[$about])* $event,)*
         }
 
         impl Event {
@@ -111,6 +115,17 @@ events! {
     Expired "expired" Expired,
     Evicted "evicted" Evicted,
     New "new" New,
+    KeyMiss "keymiss" KeyMiss,
+    /// What is there is written anew, and means the same.
+    Rewritten "" Untold,
+}
+
+impl Event {
+    /// Says it that a key's value, deadline or presence is another one now? `New` comes with the event of the
+    /// write that made the key, which says so.
+    pub fn is_change(self) -> bool {
+        !matches!(self, Event::New | Event::KeyMiss)
+    }
 }
 
 /// Somebody who wants to know of every change. Called with the shard locked: what it does must be short and may

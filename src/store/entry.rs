@@ -276,6 +276,9 @@ impl<'d> Entry<'d> {
         }
         self.shard.stats.stored += 1;
         self.shard.announce(self.db, self.key, put.event);
+        if let Expiry::At(_) = put.expiry {
+            self.shard.announce(self.db, self.key, Event::Expire);
+        }
         Ok(())
     }
 
@@ -419,6 +422,7 @@ impl<'d> Entry<'d> {
         let payload = match payload {
             Payload::Inline(value) => value,
             Payload::Heap(item) => {
+                self.shard.expect_at(self.hash, None, item.object.due_at(), self.now);
                 index = self.shard.add_to_heap(item, queue);
                 &index[..]
             }
@@ -427,7 +431,7 @@ impl<'d> Entry<'d> {
             None => {
                 let found = self.shard.add(self.hash, self.key, &fields, payload, queue, shared, self.now);
                 self.found = Some(found);
-                self.shard.announce_new(self.db, self.key);
+                self.shard.remark(self.db, self.key, Event::New);
             }
             Some(found) => {
                 let old = self.shard.log.record(found.handle);
@@ -541,6 +545,26 @@ impl<'d> Entry<'d> {
     /// # Errors
     /// `OutOfMemory`: nothing was changed.
     pub fn insert(&mut self, owned: Owned, event: Event) -> Result<(), StoreError> {
+        self.replace(owned)?;
+        self.announce(event);
+        Ok(())
+    }
+
+    /// `insert` as if what was there had been deleted: the key counts as new (`RENAME`, `COPY`, `RESTORE`). The
+    /// caller announces the event itself.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: nothing was changed.
+    pub fn insert_anew(&mut self, owned: Owned) -> Result<(), StoreError> {
+        let was_present = self.is_present();
+        self.replace(owned)?;
+        if was_present {
+            self.shard.remark(self.db, self.key, Event::New);
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, owned: Owned) -> Result<(), StoreError> {
         let fields = Fields { flags: owned.flags, deadline: owned.deadline, ..self.new_fields() };
         match owned.value {
             OwnedValue::Inline(value) if value.len() <= INLINE_MAX && self.key.len() <= INLINE_KEY_MAX => {
@@ -549,8 +573,18 @@ impl<'d> Entry<'d> {
             OwnedValue::Inline(value) => self.store_object(Object::String(value.into()), fields)?,
             OwnedValue::Object(object) => self.store_object(object, fields)?,
         }
-        self.shard.announce(self.db, self.key, event);
         Ok(())
+    }
+
+    /// Says what has happened to the key.
+    pub fn announce(&mut self, event: Event) {
+        self.shard.announce(self.db, self.key, event);
+    }
+
+    /// Says that somebody wanted to read the key and it is not there.
+    #[inline]
+    pub fn announce_miss(&self) {
+        self.shard.remark(self.db, self.key, Event::KeyMiss);
     }
 
     /// The collection, to look at; `None` when there is no item.
@@ -642,6 +676,8 @@ pub struct Change<'e, 'd, C: Collection> {
     entry: &'e mut Entry<'d>,
     index: HeapIndex,
     queue: Queue,
+    /// When something in it was due before the change.
+    due_before: Option<Deadline>,
     /// Something was announced: then the deletion of an emptied collection is too.
     is_announced: bool,
     collection: PhantomData<C>,
@@ -652,7 +688,8 @@ impl<'e, 'd, C: Collection> Change<'e, 'd, C> {
         let handle = entry.found?.handle;
         let index = entry.shard.log.record(handle).heap_index()?;
         let queue = entry.shard.log.queue_of(handle);
-        Some(Change { entry, index, queue, is_announced: false, collection: PhantomData })
+        let due_before = entry.shard.heap.get(index).object.due_at();
+        Some(Change { entry, index, queue, due_before, is_announced: false, collection: PhantomData })
     }
 
     /// Says what happened, as often as something did.
@@ -687,7 +724,9 @@ impl<C: Collection> DerefMut for Change<'_, '_, C> {
 impl<C: Collection> Drop for Change<'_, '_, C> {
     fn drop(&mut self) {
         let is_over = self.is_empty() && !self.stays_when_empty();
+        let due_at = self.due_at();
         let entry = &mut *self.entry;
+        entry.shard.expect_at(entry.hash, self.due_before, due_at, entry.now);
         entry.shard.reweigh(self.index, self.queue);
         if is_over && let Some(found) = entry.found.take() {
             entry.shard.remove(found, entry.hash);

@@ -154,7 +154,15 @@ impl Store {
 
     /// A handle on a database. `index` is below `databases()`.
     pub fn db(&self, index: u32, now: Millis) -> Db<'_> {
-        Db { store: self, index, id: self.id_of(index), now, touching: true, held: Vec::new() }
+        Db {
+            store: self,
+            index,
+            id: self.id_of(index),
+            now,
+            touching: true,
+            held: Vec::new(),
+            held_for_one: false,
+        }
     }
 
     fn id_of(&self, index: u32) -> u8 {
@@ -342,6 +350,8 @@ pub struct Db<'s> {
     touching: bool,
     /// Shards held, ascending.
     held: Vec<(usize, MutexGuard<'s, Shard>)>,
+    /// They are held for a single command, which may let go of them before it has replied.
+    held_for_one: bool,
 }
 
 impl<'s> Db<'s> {
@@ -416,6 +426,19 @@ impl<'s> Db<'s> {
         self.prefetch(&hashes);
     }
 
+    /// [`Db::hold`] for a single command.
+    pub fn hold_for_one<'k>(&mut self, keys: impl Iterator<Item = &'k [u8]>) {
+        if self.held.is_empty() {
+            self.hold(keys);
+            self.held_for_one = !self.held.is_empty();
+        }
+    }
+
+    /// What is held is held for more than the command that comes now.
+    pub fn keep_held(&mut self) {
+        self.held_for_one = false;
+    }
+
     fn prefetch(&self, hashes: &[(usize, u32)]) {
         let held = |shard: usize| {
             let at = self.held.binary_search_by_key(&shard, |(number, _)| *number);
@@ -440,8 +463,17 @@ impl<'s> Db<'s> {
         !self.held.is_empty()
     }
 
+    /// Lets go of what is held for a single command, which has seen all it needs and has a long way to its
+    /// reply. Within a transaction or a script nothing is let go.
+    pub fn release_early(&mut self) {
+        if self.held_for_one {
+            self.release();
+        }
+    }
+
     pub fn release(&mut self) {
         self.held.clear();
+        self.held_for_one = false;
         self.store.relieve(self.now);
     }
 

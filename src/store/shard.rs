@@ -110,6 +110,10 @@ pub(super) struct Shard {
     pub log: Log,
     pub heap: Heap,
     wheel: Wheel,
+    /// Hashes of items in which more is due than was removed at once.
+    unfinished: Vec<u32>,
+    /// Entries of the wheel when it was built anew.
+    rebuilt_len: u64,
     s3fifo: S3Fifo,
     pub watched: Watched,
     hub: Arc<Hub>,
@@ -133,6 +137,8 @@ impl Shard {
             log: Log::default(),
             heap: Heap::default(),
             wheel: Wheel::default(),
+            unfinished: Vec::new(),
+            rebuilt_len: 0,
             s3fifo: S3Fifo::new(0),
             watched: Watched::default(),
             counts: vec![DbCount::default(); hub.databases.len()],
@@ -305,6 +311,11 @@ impl Shard {
             (Some(_), None) => count.volatile -= 1,
             _ => {}
         }
+        self.expect_at(hash, old, new, now);
+    }
+
+    /// Sees to it that an item is looked at when something in it is due, earlier than `old` if that matters.
+    pub(super) fn expect_at(&mut self, hash: u32, old: Option<Deadline>, new: Option<Deadline>, now: Millis) {
         // A later deadline needs no entry: the old one comes up, finds the item and is entered again.
         if let Some(deadline) = new
             && old.is_none_or(|old| deadline < old)
@@ -372,11 +383,11 @@ impl Shard {
         }
     }
 
-    /// Says that a key is there that was not.
+    /// Says what is no change to a key that was there: that it is new, or was looked for in vain.
     #[inline]
-    pub(super) fn announce_new(&self, db: u8, key: &[u8]) {
+    pub(super) fn remark(&self, db: u8, key: &[u8], event: Event) {
         if self.hub.is_listening() {
-            self.hub.tell(db, key, Event::New);
+            self.hub.tell(db, key, event);
         }
     }
 
@@ -439,23 +450,23 @@ impl Shard {
         self.announce(db, key, Event::Expired);
     }
 
-    /// Removes items whose deadline has passed, looking at up to `most` wheel entries. Returns whether
-    /// there may be more.
+    /// Removes items whose deadline has passed, and what is due within items, looking at up to `most` wheel
+    /// entries. Returns whether there may be more.
     pub(super) fn expire_due(&mut self, now: Millis, most: usize, shared: &Shared) -> bool {
-        let mut due = Vec::new();
+        let mut due = std::mem::take(&mut self.unfinished);
         let mut wheel = std::mem::take(&mut self.wheel);
-        let more = wheel.turn(now, most, &mut due, |hash| self.deadline_at(hash, shared));
+        let more = wheel.turn(now, most, &mut due, |hash| self.due_at(hash, shared));
         self.wheel = wheel;
         for hash in due {
             self.expire_hash(hash, now, shared);
         }
         // Deadlines that came and went leave entries behind: build the wheel anew when they dominate.
         let volatile: u64 = self.counts.iter().map(|count| count.volatile).sum();
-        if self.wheel.len() as u64 > 2 * volatile + 1024 {
+        if self.wheel.len() as u64 > 2 * volatile.max(self.rebuilt_len) + 1024 {
             self.rebuild_wheel(now, shared);
         }
         self.settle(shared);
-        more
+        more || !self.unfinished.is_empty()
     }
 
     /// The item with exactly this hash that has a deadline.
@@ -467,27 +478,63 @@ impl Shard {
         Some(Found { position, handle: Handle(handle) })
     }
 
-    fn deadline_at(&self, hash: u32, shared: &Shared) -> Option<Deadline> {
-        let found = self.volatile_at(hash, shared)?;
-        self.log.record(found.handle).deadline()
+    /// When something is due in an item: the whole of it, or a part.
+    fn record_due_at(&self, record: Record<'_>) -> Option<Deadline> {
+        let part = record.heap_index().and_then(|index| self.heap.get(index).object.due_at());
+        [record.deadline(), part].into_iter().flatten().min()
+    }
+
+    /// The item with exactly this hash in which something has a deadline.
+    fn timed_at(&self, hash: u32, shared: &Shared) -> Option<Found> {
+        let (position, handle) = self.table(hash).find(hash << SPENT, |handle| {
+            self.record_due_at(self.log.record(Handle(handle))).is_some()
+                && self.hash_of(Handle(handle), shared) == hash
+        })?;
+        Some(Found { position, handle: Handle(handle) })
+    }
+
+    fn due_at(&self, hash: u32, shared: &Shared) -> Option<Deadline> {
+        let found = self.timed_at(hash, shared)?;
+        self.record_due_at(self.log.record(found.handle))
     }
 
     fn expire_hash(&mut self, hash: u32, now: Millis, shared: &Shared) {
         // Two items may share a 32-bit hash; each wheel entry finds one that is due.
-        while let Some(found) = self.volatile_at(hash, shared) {
+        while let Some(found) = self.timed_at(hash, shared) {
             let record = self.log.record(found.handle);
-            match record.deadline() {
-                Some(deadline) if deadline.is_due(now) => {
-                    let (db, key) = (record.db(), self.key_of(record).to_vec());
-                    self.expire(found, hash, db, &key);
-                }
-                Some(deadline) => {
-                    self.wheel.insert(hash, deadline, now);
-                    return;
-                }
-                None => return,
+            let Some(due) = self.record_due_at(record) else { return };
+            if !due.is_due(now) {
+                self.wheel.insert(hash, due, now);
+                return;
+            }
+            let (db, key) = (record.db(), self.key_of(record).to_vec());
+            if record.deadline().is_some_and(|deadline| deadline.is_due(now)) {
+                self.expire(found, hash, db, &key);
+            } else if !self.purge(found, hash, db, &key, now) {
+                self.unfinished.push(hash);
+                return;
             }
         }
+    }
+
+    /// Removes what is due in an item, and the item with its last part. `false`: there is more to remove than
+    /// is removed under one lock.
+    fn purge(&mut self, found: Found, hash: u32, db: u8, key: &[u8], now: Millis) -> bool {
+        const AT_ONCE: usize = 1024;
+        let Some(index) = self.log.record(found.handle).heap_index() else { return true };
+        let queue = self.log.queue_of(found.handle);
+        let object = self.object_mut(index);
+        let purged = object.purge(now, AT_ONCE);
+        let is_over = object.is_empty();
+        self.reweigh(index, queue);
+        if purged > 0 {
+            self.announce(db, key, Event::HExpired);
+        }
+        if is_over {
+            self.remove(found, hash);
+            self.announce(db, key, Event::Del);
+        }
+        purged < AT_ONCE || is_over
     }
 
     fn rebuild_wheel(&mut self, now: Millis, shared: &Shared) {
@@ -495,10 +542,11 @@ impl Shard {
         let handles: Vec<u32> = self.handles().collect();
         for handle in handles {
             let handle = Handle(handle);
-            if let Some(deadline) = self.log.record(handle).deadline() {
+            if let Some(deadline) = self.record_due_at(self.log.record(handle)) {
                 self.wheel.insert(self.hash_of(handle, shared), deadline, now);
             }
         }
+        self.rebuilt_len = self.wheel.len() as u64;
     }
 
     // --- room ------------------------------------------------------------------------------
@@ -648,17 +696,27 @@ impl Shard {
     /// Evicts the item whose deadline is the next, going by the wheel: to the second for what is due
     /// within a minute, coarser beyond. Entries that are out of date are dropped or moved on the way.
     fn evict_soonest(&mut self, now: Millis, shared: &Shared) -> bool {
+        let mut kept = Vec::new();
+        let mut evicted = false;
         while let Some((hash, until)) = self.wheel.take_soonest() {
-            let Some(found) = self.volatile_at(hash, shared) else { continue };
+            let Some(found) = self.volatile_at(hash, shared) else {
+                // Something in the item may have a deadline; the item itself has none.
+                kept.extend(self.due_at(hash, shared).map(|due| (hash, due)));
+                continue;
+            };
             match self.log.record(found.handle).deadline() {
                 Some(deadline) if deadline.0.secs() + 1 >= until => self.wheel.insert(hash, deadline, now),
                 _ => {
                     self.evict(found, hash);
-                    return true;
+                    evicted = true;
+                    break;
                 }
             }
         }
-        false
+        for (hash, due) in kept {
+            self.wheel.insert(hash, due, now);
+        }
+        evicted
     }
 
     fn any_at(&self, hash: u32, policy: PolicyKind, shared: &Shared) -> Option<Found> {

@@ -4,5 +4,10 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod bitmap;
+mod hash;
+mod hyperloglog;
 mod listpack;
+mod set;
+mod stream;
 mod walk;

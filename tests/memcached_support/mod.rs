@@ -42,7 +42,7 @@ impl<'d> Peer<'d> {
             worker: 0,
             now,
         });
-        let session = Session::new(client.clone());
+        let session = Session::new(client.clone(), daemon);
         Peer { daemon, client, session, unread: Vec::new(), now, is_closed: false, most_unread: 0 }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -37,18 +37,27 @@ impl RealRedis {
     }
 
     pub fn connect(&self) -> RealClient {
-        let started = Instant::now();
-        loop {
-            match UnixStream::connect(self.folder.join("redis.sock")) {
-                Ok(stream) => {
-                    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
-                    return RealClient(BufReader::new(stream));
-                }
-                Err(_) if started.elapsed() < Duration::from_secs(10) => {
-                    std::thread::sleep(Duration::from_millis(10));
-                }
-                Err(error) => panic!("redis-server does not answer: {error}"),
+        RealClient(BufReader::new(connect(&self.socket())))
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.join("redis.sock")
+    }
+}
+
+/// Connects to a server that may still be starting.
+pub fn connect(socket: &Path) -> UnixStream {
+    let started = Instant::now();
+    loop {
+        match UnixStream::connect(socket) {
+            Ok(stream) => {
+                stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+                return stream;
             }
+            Err(_) if started.elapsed() < Duration::from_secs(10) => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => panic!("the server does not answer: {error}"),
         }
     }
 }

@@ -5,8 +5,8 @@ mod others;
 use super::session::Replies;
 use super::table::{Arity, CommandSpec, Flag};
 use super::{Args, CommandError, CommandResult, Ctx, Done};
-pub(super) use others::timeout;
 use others::{info, kill, list, pause, unblock, unpause};
+pub(super) use others::{line, timeout};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What most subcommands are.

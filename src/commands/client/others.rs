@@ -1,6 +1,7 @@
 //! What one client sees of others and may do to them: `CLIENT LIST`, `KILL`, `PAUSE`, `UNBLOCK`. Clients of
 //! the memcached listener are not among them: `stats conns` lists those.
 
+use crate::acl::Acl;
 use crate::clients::{Client, Unblock, Wire};
 use crate::clock::Millis;
 use crate::commands::args::parse_int;
@@ -34,8 +35,8 @@ fn class(args: &mut Args<'_>) -> Result<Class, CommandError> {
     }
 }
 
-fn class_of(_client: &Client) -> Class {
-    Class::Normal
+fn class_of(client: &Client) -> Class {
+    if client.is_subscriber() { Class::PubSub } else { Class::Normal }
 }
 
 fn all(ctx: &Ctx<'_>) -> Vec<Arc<Client>> {
@@ -77,6 +78,14 @@ pub(super) fn info(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     Ok(Done)
 }
 
+/// What `CLIENT INFO` shows of a client, without the line's end.
+pub(in crate::commands) fn line(client: &Client, now: Millis) -> String {
+    let mut text = String::new();
+    describe(client, now, &mut text);
+    text.truncate(text.trim_end().len());
+    text
+}
+
 /// A line of `CLIENT LIST`, with the fields of Redis 7.2, and `watch` of 7.4. Buffers of a connection are
 /// lent to it while it has something to say, so that what Redis counts as free or reserved is 0.
 fn describe(client: &Client, now: Millis, text: &mut String) {
@@ -85,12 +94,13 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
     let number = client.last_command.load(Relaxed) as usize;
     let command = number.checked_sub(1).and_then(|number| TABLE.name_of(number)).unwrap_or("NULL");
     let multi = if client.in_multi.load(Relaxed) { i64::from(client.queued.load(Relaxed)) } else { -1 };
+    let [sub, psub, ssub] = client.subscriptions.each_ref().map(|count| count.load(Relaxed));
     let (input, output) = (client.query_bytes.load(Relaxed), client.output_bytes.load(Relaxed));
     let queued = client.queued_bytes.load(Relaxed);
     let total = size_of::<Client>() as u64 + input + queued + output;
     let _ = writeln!(
         text,
-        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub=0 psub=0 ssub=0 multi={multi} \
+        "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} multi={multi} \
          watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued} rbs=0 rbp=0 obl={output} oll=0 omem={output} \
          tot-mem={total} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
         client.id,
@@ -115,6 +125,7 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
 fn flags(client: &Client) -> String {
     let marks = [
         (client.monitor.load(Relaxed), 'O'),
+        (client.is_subscriber(), 'P'),
         (client.in_multi.load(Relaxed), 'x'),
         (client.blocked.load(Relaxed), 'b'),
         (client.unix, 'U'),
@@ -132,7 +143,7 @@ struct Filter<'a> {
     class: Option<Class>,
     addr: Option<&'a [u8]>,
     laddr: Option<&'a [u8]>,
-    user: Option<&'a [u8]>,
+    user: Option<u64>,
     /// At least so many seconds old.
     age: Option<u64>,
     /// The caller's own connection may be meant.
@@ -140,7 +151,7 @@ struct Filter<'a> {
 }
 
 impl<'a> Filter<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<Filter<'a>, CommandError> {
+    fn parse(args: &mut Args<'a>, acl: &Acl) -> Result<Filter<'a>, CommandError> {
         let positive = |args: &mut Args<'a>, what: &str| {
             let number = args.int().ok().and_then(|number| u64::try_from(number).ok());
             let number = number.filter(|&number| number > 0);
@@ -159,12 +170,11 @@ impl<'a> Filter<'a> {
             } else if args.accept("LADDR") {
                 filter.laddr = Some(args.bytes()?);
             } else if args.accept("USER") {
-                let user = args.bytes()?;
-                if user != b"default" {
-                    let user = String::from_utf8_lossy(user);
-                    return Err(CommandError::other(format!("ERR No such user '{user}'")));
-                }
-                filter.user = Some(user);
+                let name = args.bytes()?;
+                let user = acl
+                    .get(name)
+                    .ok_or_else(|| CommandError::quoting("ERR No such user '", name, usize::MAX, "'"))?;
+                filter.user = Some(user.id());
             } else if args.accept("SKIPME") {
                 filter.me_too = if args.accept("NO") {
                     true
@@ -187,7 +197,7 @@ impl<'a> Filter<'a> {
             && self.class.is_none_or(|class| class == class_of(client))
             && self.addr.is_none_or(|addr| addr == client.addr.as_bytes())
             && self.laddr.is_none_or(|laddr| laddr == client.laddr.as_bytes())
-            && self.user.is_none_or(|user| user == client.profile.lock().user.as_bytes())
+            && self.user.is_none_or(|user| user == client.user.load(Relaxed))
             && self.age.is_none_or(|age| now.since(client.created) / 1000 >= age)
     }
 }
@@ -198,7 +208,7 @@ pub(super) fn kill(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let filter = if is_old_form {
         Filter { addr: Some(args.bytes()?), me_too: true, ..Filter::default() }
     } else {
-        Filter::parse(args)?
+        Filter::parse(args, &ctx.daemon.acl)?
     };
     let (mut killed, mut outcome) = (0, Done);
     for client in all(ctx) {

@@ -59,7 +59,7 @@ fn about(
     tell: impl FnOnce(&mut crate::resp::Reply<'_>, &Item<'_>) -> CommandResult,
 ) -> CommandResult {
     let entry = ctx.db.entry(args.key()?);
-    match lookup::look(ctx.counters, &entry) {
+    match lookup::inspect(ctx.counters, &entry) {
         Some(item) => tell(&mut ctx.reply, &item),
         None => {
             ctx.reply.nil();

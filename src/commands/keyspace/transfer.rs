@@ -31,9 +31,10 @@ fn rename_unless(ctx: &mut Ctx<'_>, args: &mut Args<'_>, unless_taken: bool) -> 
     if unless_taken && target.is_present() {
         return Ok(false);
     }
-    target.insert(owned, Event::RenameTo)?;
+    target.insert_anew(owned)?;
     drop(target);
     ctx.db.entry(from).delete(Event::RenameFrom);
+    ctx.db.entry(to).announce(Event::RenameTo);
     Ok(true)
 }
 
@@ -60,7 +61,8 @@ pub(super) fn copy(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     if let Some(owned) = owned {
         let mut target = ctx.db.entry_in(db, to);
         if replaces || !target.is_present() {
-            target.insert(owned, Event::CopyTo)?;
+            target.insert_anew(owned)?;
+            target.announce(Event::CopyTo);
             copied = true;
         }
     }
@@ -91,8 +93,9 @@ fn move_held(ctx: &mut Ctx<'_>, key: &[u8], db: u32) -> Result<bool, CommandErro
     if target.is_present() {
         return Ok(false);
     }
-    target.insert(owned, Event::MoveTo)?;
+    target.insert_anew(owned)?;
     drop(target);
     ctx.db.entry(key).delete(Event::MoveFrom);
+    ctx.db.entry_in(db, key).announce(Event::MoveTo);
     Ok(true)
 }

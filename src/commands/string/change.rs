@@ -1,8 +1,8 @@
 //! Changing strings: APPEND, SETRANGE, and arithmetic. Deadline and memcached's flags stay as they are.
 
-use super::long_double::LongDouble;
 use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
 use crate::commands::args::parse_int;
+use crate::commands::long_double::LongDouble;
 use crate::config::Param;
 use crate::store::{Entry, Event, Expiry, Put};
 

@@ -59,6 +59,8 @@ pub(super) fn lcs(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
             "ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
         ));
     }
+    // The strings are copies: nobody need wait for what is worked out from them.
+    ctx.db.release_early();
     if options.len {
         ctx.reply.int(Table::new(&a, &b, a.len().max(b.len())).length());
         return Ok(Done);

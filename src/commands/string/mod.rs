@@ -7,7 +7,6 @@ mod change;
 mod condition;
 mod get;
 mod lcs;
-mod long_double;
 mod set;
 mod xxh3;
 

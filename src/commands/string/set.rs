@@ -48,7 +48,7 @@ impl<'a> Options<'a> {
 fn store(entry: &mut Entry<'_>, value: &[u8], expiry: Expiry, now: Millis) -> Result<(), StoreError> {
     entry.put(value, Put::new(0, expiry, Event::Set))?;
     if matches!(expiry, Expiry::At(deadline) if deadline.is_due(now)) {
-        entry.delete(Event::Del);
+        entry.delete(Event::Expired);
     }
     Ok(())
 }

@@ -42,6 +42,9 @@ impl Default for Listpack {
 }
 
 impl Listpack {
+    /// What an entry takes beside its data, at most.
+    pub const ENTRY_OVERHEAD: usize = 10;
+
     pub fn new() -> Listpack {
         Listpack(Box::new([HEADER as u8 + 1, 0, 0, 0, 0, 0, END]))
     }

@@ -1,9 +1,21 @@
 //! Values that do not lie in the log: large strings and collections. Plain data structures; they know
 //! neither the store nor a protocol.
 
+pub mod chunks;
+pub mod hash;
+pub mod intset;
 pub mod listpack;
+pub mod members;
+pub mod set;
+pub mod stream;
+pub mod text;
+
+pub use hash::Hash;
+pub use set::Set;
+pub use stream::Stream;
 
 use super::memory::allocated;
+use crate::clock::{Deadline, Millis};
 use bytes::Bytes;
 
 /// The type of a value, as `TYPE` names it.
@@ -52,6 +64,16 @@ pub trait Collection: Default + Clone + Stored {
 
     /// What `OBJECT ENCODING` calls its layout.
     fn encoding(&self) -> &'static str;
+
+    /// The earliest deadline of what is in it.
+    fn due_at(&self) -> Option<Deadline> {
+        None
+    }
+
+    /// Removes up to `most` of what is due in it; returns how many it was.
+    fn purge(&mut self, _now: Millis, _most: usize) -> usize {
+        0
+    }
 }
 
 /// How a collection goes into an [`Object`] and is found in it.
@@ -100,6 +122,22 @@ macro_rules! objects {
                 self.len() == 0
             }
 
+            /// The earliest deadline of what is in a collection.
+            pub fn due_at(&self) -> Option<Deadline> {
+                match self {
+                    Object::String(_) => None,
+                    $(Object::$name(value) => value.due_at(),)*
+                }
+            }
+
+            /// Removes up to `most` of what is due in a collection; returns how many it was.
+            pub fn purge(&mut self, now: Millis, most: usize) -> usize {
+                match self {
+                    Object::String(_) => 0,
+                    $(Object::$name(value) => value.purge(now, most),)*
+                }
+            }
+
             /// What `OBJECT ENCODING` answers for it.
             pub fn encoding(&self) -> &'static str {
                 match self {
@@ -137,4 +175,8 @@ macro_rules! objects {
 }
 
 // One name a line, so that a new type is a new line: `Hash,`.
-objects! {}
+objects! {
+    Hash,
+    Set,
+    Stream,
+}

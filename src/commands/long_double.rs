@@ -87,6 +87,10 @@ impl LongDouble {
         (!number.infinite).then_some(number)
     }
 
+    pub(super) fn is_finite(self) -> bool {
+        !self.infinite
+    }
+
     /// The sum; `None` when it is not a number.
     pub(super) fn add(self, other: LongDouble) -> Option<LongDouble> {
         match (self.infinite, other.infinite) {
