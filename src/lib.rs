@@ -123,6 +123,7 @@ pub mod rdb;
 pub mod resp;
 pub mod server;
 pub mod store;
+pub mod turns;
 pub mod waiting;
 pub mod wire;
 

@@ -49,22 +49,21 @@ impl Turns {
         }
     }
 
-    /// Enters a turn of this worker, on its own thread. `false`: the store is taken; park, or do without it.
+    /// Enters a turn of this worker, on its own thread. `None`: the store is taken; park, or do without it.
     #[inline]
-    #[must_use]
-    pub fn enter(&self, worker: usize) -> bool {
+    pub fn enter(&self, worker: usize) -> Option<Entered<'_>> {
         let turn = &self.workers[worker].0;
         turn.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         if !self.closed.load(Ordering::Acquire) {
-            return true;
+            return Some(Entered(&self.workers[worker]));
         }
         turn.store(false, Ordering::Release);
         self.enter_soon(worker)
     }
 
     #[cold]
-    fn enter_soon(&self, worker: usize) -> bool {
+    fn enter_soon(&self, worker: usize) -> Option<Entered<'_>> {
         let turn = &self.workers[worker].0;
         for _ in 0..LOOKS {
             std::hint::spin_loop();
@@ -72,15 +71,15 @@ impl Turns {
                 turn.store(true, Ordering::Relaxed);
                 fence(Ordering::SeqCst);
                 if !self.closed.load(Ordering::Acquire) {
-                    return true;
+                    return Some(Entered(&self.workers[worker]));
                 }
                 turn.store(false, Ordering::Release);
             }
         }
-        false
+        None
     }
 
-    /// Ends a worker's turn; nothing when it is in none.
+    /// Ends a worker's turn before its [`Entered`] goes.
     #[inline]
     pub fn leave(&self, worker: usize) {
         self.workers[worker].0.store(false, Ordering::Release);
@@ -119,6 +118,16 @@ impl Turns {
     }
 }
 
+/// A worker is in a turn; no longer when this is dropped.
+pub struct Entered<'t>(&'t Turn);
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Release);
+    }
+}
+
 /// The store is this thread's alone until this is dropped.
 pub struct Alone<'t>(&'t Turns);
 
@@ -146,11 +155,10 @@ mod tests {
                 let (turns, inside, stop) = (&turns, &inside, &stop);
                 scope.spawn(move || {
                     while !stop.load(Ordering::Relaxed) {
-                        if turns.enter(worker) {
+                        if let Some(_turn) = turns.enter(worker) {
                             inside.fetch_add(1, Ordering::Relaxed);
                             std::hint::spin_loop();
                             inside.fetch_sub(1, Ordering::Relaxed);
-                            turns.leave(worker);
                         }
                     }
                 });

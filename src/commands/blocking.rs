@@ -98,6 +98,8 @@ fn serve_one(context: Context<'_>, (db, key): &Place, waiter: &Arc<Waiter>) {
         state: &mut state,
         client: &waiter.client,
         waiter: None,
+        room: None,
+        busy: None,
     };
     let reply = match dispatch::retry(&mut ctx, command, argv) {
         Ok(Outcome::Block { .. }) => None,

@@ -32,9 +32,8 @@ fn bits_arg(lua: &Lua, args: &MultiValue, at: usize, name: &str) -> Result<u32> 
 }
 
 fn unary(lua: &Lua, table: &Table, name: &'static str, op: fn(u32) -> u32) -> Result<()> {
-    let function = lua.create_function(move |lua, args: MultiValue| {
-        Ok(op(bits_arg(lua, &args, 0, name)?) as i32)
-    })?;
+    let function =
+        lua.create_function(move |lua, args: MultiValue| Ok(op(bits_arg(lua, &args, 0, name)?) as i32))?;
     table.raw_set(name, function)
 }
 

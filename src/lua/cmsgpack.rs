@@ -10,18 +10,27 @@ const DEPTH_MAX: usize = 1000;
 pub(super) fn table(lua: &Lua, limit: usize) -> Result<Table> {
     let table = lua.create_table()?;
     table.raw_set("pack", lua.create_function(move |lua, args: MultiValue| pack(lua, &args, limit))?)?;
-    table.raw_set("unpack", lua.create_function(|lua, args: MultiValue| {
-        unpack(lua, &args, "unpack", usize::MAX as f64, 0.0, true)
-    })?)?;
-    table.raw_set("unpack_one", lua.create_function(|lua, args: MultiValue| {
-        let offset = optional(lua, &args, 1, 0.0, "unpack_one")?;
-        unpack(lua, &args, "unpack_one", 1.0, offset, false)
-    })?)?;
-    table.raw_set("unpack_limit", lua.create_function(|lua, args: MultiValue| {
-        let limit = number_arg(lua, &args, 1, "unpack_limit")?;
-        let offset = optional(lua, &args, 2, 0.0, "unpack_limit")?;
-        unpack(lua, &args, "unpack_limit", limit, offset, false)
-    })?)?;
+    table.raw_set(
+        "unpack",
+        lua.create_function(|lua, args: MultiValue| {
+            unpack(lua, &args, "unpack", usize::MAX as f64, 0.0, true)
+        })?,
+    )?;
+    table.raw_set(
+        "unpack_one",
+        lua.create_function(|lua, args: MultiValue| {
+            let offset = optional(lua, &args, 1, 0.0, "unpack_one")?;
+            unpack(lua, &args, "unpack_one", 1.0, offset, false)
+        })?,
+    )?;
+    table.raw_set(
+        "unpack_limit",
+        lua.create_function(|lua, args: MultiValue| {
+            let limit = number_arg(lua, &args, 1, "unpack_limit")?;
+            let offset = optional(lua, &args, 2, 0.0, "unpack_limit")?;
+            unpack(lua, &args, "unpack_limit", limit, offset, false)
+        })?,
+    )?;
     table.raw_set("_NAME", "cmsgpack")?;
     table.raw_set("_VERSION", "lua-cmsgpack 0.4.0")?;
     table.raw_set("_COPYRIGHT", "Copyright (C) 2012, Salvatore Sanfilippo")?;
@@ -120,10 +129,18 @@ impl Packer {
     fn table(&mut self, table: &Table, level: usize) -> Result<()> {
         let (count, is_array) = shape(table)?;
         if is_array {
-            if count < 16 { self.out.push(0x90 | count as u8) } else { self.sized(count, 0xDC, 0xDD) }
+            if count < 16 {
+                self.out.push(0x90 | count as u8)
+            } else {
+                self.sized(count, 0xDC, 0xDD)
+            }
             return (1..=count).try_for_each(|at| self.value(&table.raw_get(at)?, level + 1));
         }
-        if count < 16 { self.out.push(0x80 | count as u8) } else { self.sized(count, 0xDE, 0xDF) }
+        if count < 16 {
+            self.out.push(0x80 | count as u8)
+        } else {
+            self.sized(count, 0xDE, 0xDF)
+        }
         for pair in table.pairs::<Value, Value>() {
             let (key, value) = pair?;
             self.value(&key, level + 1)?;
@@ -171,7 +188,8 @@ fn unpack(
     let mut values = Vec::new();
     while !unpacker.rest.is_empty() && (values.len() as i64) < limit {
         if values.len() == RESULTS_MAX {
-            let text = "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)";
+            let text =
+                "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)";
             return Err(raise(lua, text));
         }
         let value = unpacker.value(0).map_err(|error| match error {

@@ -98,8 +98,8 @@ fn text(value: &Value) -> Option<String> {
 }
 
 fn positional_arguments(name: &Value, callback: &Value) -> Result<Registered> {
-    let name = text(name)
-        .ok_or_else(|| refuse("first argument to redis.register_function must be a string"))?;
+    let name =
+        text(name).ok_or_else(|| refuse("first argument to redis.register_function must be a string"))?;
     let Value::Function(callback) = callback else {
         return Err(refuse("second argument to redis.register_function must be a function"));
     };

@@ -31,9 +31,7 @@ use crate::resp::{Argv, OwnedArgv, Reply};
 use answer::Answer;
 use error::{Raised, out_of_memory, raise_reply};
 use library::Registry;
-use mlua::{
-    Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Thread, Value, VmState,
-};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Thread, Value, VmState};
 use sandbox::Sandbox;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -63,6 +61,9 @@ pub struct Vm {
     /// Bytes of heap, and of any text built outside it.
     limit: usize,
 }
+
+/// Stack of a thread on which scripts run: conversions recurse as deep as tables are nested.
+pub const STACK: usize = 64 << 20;
 
 /// How many instructions pass between two questions whether to go on.
 const HOOK_EVERY: u32 = 100_000;
@@ -118,6 +119,11 @@ impl Vm {
     /// Bytes on the heap.
     pub fn used_memory(&self) -> usize {
         self.lua.used_memory()
+    }
+
+    /// Collects garbage.
+    pub fn collect(&self) {
+        let _ = self.lua.gc_collect();
     }
 
     /// Compiles source; `chunk` is what errors call it.
@@ -287,7 +293,7 @@ impl Vm {
 
     fn tidy(&self) {
         if self.used_memory() > self.limit / 2 {
-            let _ = self.lua.gc_collect();
+            self.collect();
         }
     }
 }
@@ -307,6 +313,7 @@ fn set_resp(lua: &Lua, args: &MultiValue, chosen: &Cell<bool>) -> mlua::Result<(
 
 /// Makes a table of whatever was raised: its text, and where that happened.
 fn handle(lua: &Lua, error: Value) -> mlua::Result<Value> {
+    const LEVELS: usize = 6;
     let error = match error {
         Value::Error(error) => Raised::value(lua, &error)?,
         other => other,
@@ -323,14 +330,16 @@ fn handle(lua: &Lua, error: Value) -> mlua::Result<Value> {
             table
         }
     };
-    let place = |level| {
-        lua.inspect_stack(level, |debug| {
+    // The nearest Lua function: what raised may be C, and what called it too.
+    let place = (1..LEVELS).find_map(|level| {
+        let place = lua.inspect_stack(level, |debug| {
             let source = debug.source();
-            (source.what, source.source.unwrap_or_default().into_owned(), debug.current_line())
-        })
-    };
-    let place = place(1).and_then(|found| if found.0 == "C" { place(2) } else { Some(found) });
-    if let Some((_, source, line)) = place {
+            let is_lua = source.what != "C";
+            is_lua.then(|| (source.source.unwrap_or_default().into_owned(), debug.current_line()))
+        });
+        place.flatten()
+    });
+    if let Some((source, line)) = place {
         table.set("source", source)?;
         table.set("line", line.map_or(-1, |line| line as i64))?;
     }

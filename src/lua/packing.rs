@@ -59,9 +59,9 @@ impl<'f> Format<'f> {
         }
         let (number, rest) = self.text.split_at(digits);
         self.text = rest;
-        let number = number.iter().try_fold(0i32, |sum, digit| {
-            sum.checked_mul(10)?.checked_add(i32::from(digit - b'0'))
-        });
+        let number = number
+            .iter()
+            .try_fold(0i32, |sum, digit| sum.checked_mul(10)?.checked_add(i32::from(digit - b'0')));
         number.map(|number| number as usize).ok_or_else(|| raise(self.lua, "integral size overflow"))
     }
 

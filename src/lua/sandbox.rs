@@ -44,8 +44,20 @@ pub enum Mode {
 
 /// Globals of plain Lua that scripts have.
 const BUILTINS: &[&str] = &[
-    "_VERSION", "assert", "error", "gcinfo", "getmetatable", "ipairs", "next", "rawequal", "select",
-    "setmetatable", "tonumber", "tostring", "type", "unpack",
+    "_VERSION",
+    "assert",
+    "error",
+    "gcinfo",
+    "getmetatable",
+    "ipairs",
+    "next",
+    "rawequal",
+    "select",
+    "setmetatable",
+    "tonumber",
+    "tostring",
+    "type",
+    "unpack",
 ];
 const LIBRARIES: &[&str] = &["coroutine", "math", "string", "table"];
 
@@ -59,11 +71,8 @@ impl Sandbox {
         })?;
         let wrapped: Table =
             lua.load(include_str!("guard.lua")).set_name("=guard").call((shown, hidden.clone()))?;
-        let guard = Guard {
-            run: wrapped.get("run")?,
-            scrub: wrapped.get("scrub")?,
-            xpcall: real.get("xpcall")?,
-        };
+        let guard =
+            Guard { run: wrapped.get("run")?, scrub: wrapped.get("scrub")?, xpcall: real.get("xpcall")? };
         let front = Front { lua, hidden: &hidden, read_only: lua.create_function(read_only)? };
 
         let common = lua.create_table()?;
@@ -120,11 +129,14 @@ impl Sandbox {
 
     /// Chooses the contents of the global table.
     pub(super) fn enter(&self, mode: Mode) -> Result<()> {
-        self.meta.raw_set("__index", match mode {
-            Mode::Eval => &self.eval,
-            Mode::Function => &self.function,
-            Mode::Load => &self.load,
-        })
+        self.meta.raw_set(
+            "__index",
+            match mode {
+                Mode::Eval => &self.eval,
+                Mode::Function => &self.function,
+                Mode::Load => &self.load,
+            },
+        )
     }
 }
 
@@ -175,9 +187,8 @@ fn pairs(lua: &Lua, hidden: Table, next: Function) -> Result<Function> {
             return Ok((next.clone(), Value::Table(table.clone()), Value::Nil));
         };
         let next = next.clone();
-        let step = lua.create_function(move |_, (_, key): (Value, Value)| {
-            next.call::<(Value, Value)>((&real, key))
-        })?;
+        let step = lua
+            .create_function(move |_, (_, key): (Value, Value)| next.call::<(Value, Value)>((&real, key)))?;
         Ok((step, Value::Nil, Value::Nil))
     })
 }

@@ -26,3 +26,6 @@ pub(super) const STREAM_3: u8 = 21;
 /// With deadlines of fields, from Redis 7.4 on.
 pub(super) const HASH_METADATA: u8 = 24;
 pub(super) const HASH_LISTPACK_EX: u8 = 25;
+
+/// A function library: not a value, an opcode of its own.
+pub(super) const FUNCTION: u8 = 245;

@@ -10,9 +10,9 @@ use crate::daemon::{Context, Daemon};
 use crate::observe::Counters;
 use crate::wire::{Out, Progress};
 use parking_lot::Mutex;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Looks for a result before a worker turns to its other connections, and for errands before the thread sleeps: shorter
@@ -78,7 +78,7 @@ impl Errand {
     fn run(mut self, daemon: &Daemon, counters: &Counters, room: &Room) {
         let Some(mut core) = self.core.take() else { return };
         let mut out = Out::new();
-        let context = Context { daemon, counters, now: daemon.clock.now() };
+        let context = Context { daemon, counters, now: daemon.clock.now(), busy: None };
         let fed = core.feed(context, &self.client, Some(room), &self.input, &mut out);
         self.slot.leave(Back { core: Some(core), out, progress: Some(fed.progress) });
         self.client.nudge();

@@ -2,9 +2,11 @@
 
 use super::library::Libraries;
 use super::shared::Kind;
-use super::{kill, off, payload, sync_or_async};
+use super::{kill, off, sync_or_async};
 use crate::commands::{Args, CommandError, CommandResult, Ctx, Done};
+use crate::config::Param;
 use crate::glob;
+use crate::rdb::{self, LoadError};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// `FUNCTION LOAD [REPLACE] code`
@@ -135,7 +137,8 @@ pub(super) fn kill_function(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandR
 /// `FUNCTION DUMP`
 pub(super) fn dump(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     let libraries = ctx.room.ok_or_else(off)?.libraries.borrow();
-    ctx.reply.bulk(&payload::write(libraries.iter().map(|library| &*library.code)));
+    let compresses = ctx.daemon.config.flag(Param::RdbCompression);
+    ctx.reply.bulk(&rdb::dump_functions(libraries.iter().map(|library| &*library.code), compresses));
     Ok(Done)
 }
 
@@ -153,7 +156,13 @@ pub(super) fn restore(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         }
     }
     let room = ctx.room.ok_or_else(off)?;
-    let codes = payload::read(payload, ctx.daemon.config.size(crate::config::Param::LuaMemoryLimit))?;
+    let most = ctx.daemon.config.size(Param::LuaMemoryLimit);
+    let codes = rdb::load_functions(payload, most).map_err(|error| {
+        CommandError::other(match error {
+            LoadError::Unsealed => "ERR DUMP payload version or checksum are wrong",
+            LoadError::Corrupt | LoadError::TooLarge => "ERR given type is not a function",
+        })
+    })?;
     let added = codes.iter().map(|code| room.library(code)).collect::<Result<Vec<_>, _>>()?;
     let mut libraries = room.libraries.borrow_mut();
     if flush {

@@ -47,7 +47,9 @@ impl<'h, 'c> ScriptHost<'h, 'c> {
         })?;
         if command.is_write {
             if self.read_only {
-                return Err(CommandError::other("ERR Write commands are not allowed from read-only scripts."));
+                return Err(CommandError::other(
+                    "ERR Write commands are not allowed from read-only scripts.",
+                ));
             }
         }
         if command.denies_oom && self.was_oom && !self.allows_oom && !self.has_written {

@@ -90,9 +90,10 @@ impl Libraries {
         let is_replaced = |name: &str| {
             replaced.is_some_and(|old| old.functions.iter().any(|function| function.name == name))
         };
-        let rival = library.functions.iter().find(|function| {
-            self.functions.contains_key(&function.name) && !is_replaced(&function.name)
-        });
+        let rival = library
+            .functions
+            .iter()
+            .find(|function| self.functions.contains_key(&function.name) && !is_replaced(&function.name));
         if let Some(rival) = rival {
             return Err(format!("ERR Function {} already exists", rival.name));
         }

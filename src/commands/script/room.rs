@@ -54,7 +54,12 @@ impl Room {
         self.library_of(name, source, code)
     }
 
-    pub(super) fn library_of(&self, name: String, source: &[u8], code: &[u8]) -> Result<Library, CommandError> {
+    pub(super) fn library_of(
+        &self,
+        name: String,
+        source: &[u8],
+        code: &[u8],
+    ) -> Result<Library, CommandError> {
         if self.libraries.borrow().bytes() + code.len() > self.limit {
             return Err(CommandError::other("ERR Error compiling function: not enough memory"));
         }

@@ -179,9 +179,10 @@ impl Parser<'_> {
     }
 
     fn hex(&self, at: usize) -> Option<u32> {
-        self.text.get(at..at + 4)?.iter().try_fold(0, |sum, &byte| {
-            Some(sum << 4 | char::from(byte).to_digit(16)?)
-        })
+        self.text
+            .get(at..at + 4)?
+            .iter()
+            .try_fold(0, |sum, &byte| Some(sum << 4 | char::from(byte).to_digit(16)?))
     }
 
     fn value(&mut self, token: Token) -> Result<Value> {
@@ -263,8 +264,8 @@ fn is_invalid_number(text: &[u8]) -> bool {
     match byte(text, 0) {
         b'0' => matches!(byte(text, 1), b'x' | b'X' | b'0'..=b'9'),
         0..=b'9' => false,
-        _ => text.get(..3).is_some_and(|start| {
-            start.eq_ignore_ascii_case(b"inf") || start.eq_ignore_ascii_case(b"nan")
-        }),
+        _ => text
+            .get(..3)
+            .is_some_and(|start| start.eq_ignore_ascii_case(b"inf") || start.eq_ignore_ascii_case(b"nan")),
     }
 }

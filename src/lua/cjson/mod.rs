@@ -57,8 +57,12 @@ pub(super) fn table(lua: &Lua, limit: usize) -> Result<Table> {
     add("encode", encode::encode)?;
     add("decode", decode::decode)?;
     add("encode_sparse_array", sparse_array)?;
-    add("encode_max_depth", |lua, args, settings| max_depth(lua, args, "encode_max_depth", &settings.encode_depth))?;
-    add("decode_max_depth", |lua, args, settings| max_depth(lua, args, "decode_max_depth", &settings.decode_depth))?;
+    add("encode_max_depth", |lua, args, settings| {
+        max_depth(lua, args, "encode_max_depth", &settings.encode_depth)
+    })?;
+    add("decode_max_depth", |lua, args, settings| {
+        max_depth(lua, args, "decode_max_depth", &settings.decode_depth)
+    })?;
     add("encode_number_precision", |lua, args, settings| {
         let name = "encode_number_precision";
         at_most(lua, args, 1, name)?;
@@ -118,9 +122,10 @@ fn bool_option(lua: &Lua, args: &MultiValue, at: usize, name: &str, setting: &Ce
 
 fn word_option(lua: &Lua, args: &MultiValue, at: usize, name: &str, words: &[&str]) -> Result<usize> {
     let word = string_arg(lua, args, at, name)?;
-    words.iter().position(|known| word.as_bytes() == known.as_bytes()).ok_or_else(|| {
-        bad_arg(lua, at + 1, name, &format!("invalid option '{}'", word.to_string_lossy()))
-    })
+    words
+        .iter()
+        .position(|known| word.as_bytes() == known.as_bytes())
+        .ok_or_else(|| bad_arg(lua, at + 1, name, &format!("invalid option '{}'", word.to_string_lossy())))
 }
 
 fn max_depth(lua: &Lua, args: &MultiValue, name: &str, setting: &Cell<i32>) -> Result<MultiValue> {
