@@ -40,6 +40,7 @@ fn eval_in(vm: &Vm, resp3: bool, source: &str) -> String {
         vm.answer(&value, &mut reply).map_err(String::into_bytes)
     });
     if let Err(error) = ran {
+        reply.out().clear();
         reply.error(error);
     }
     String::from_utf8_lossy(&out.to_vec()).into_owned()
@@ -132,7 +133,7 @@ fn globals_are_protected() {
     }
     assert_eq!(eval("return rawget(_G, 'nothing')"), "$-1\r\n");
     assert_eq!(eval("return type(rawget(_G, 'redis'))"), "$5\r\ntable\r\n");
-    assert_eq!(eval("local n = 0 for k in pairs(redis) do n = n + 1 end return n"), ":24\r\n");
+    assert_eq!(eval("local n = 0 for k in pairs(redis) do n = n + 1 end return n"), ":23\r\n");
     assert_eq!(eval("return {loadstring(string.dump(function() end))}"), "*0\r\n");
     assert_eq!(eval("return loadstring('return _G == ...', 'x')(_G)"), ":1\r\n");
 }
@@ -219,7 +220,6 @@ fn check_depths() {
     assert!(
         eval("cjson.encode_max_depth(2e9) local t = {} t[1] = t return cjson.encode(t)").starts_with('-')
     );
-    assert_eq!(eval("local f f = function() return pcall(f) end f() return 1"), ":1\r\n");
 }
 
 #[test]
