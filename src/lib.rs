@@ -19,11 +19,13 @@
 //! clients    who is connected, and the mailbox through which one connection reaches another
 //! waiting    connections that wait for keys, in order of arrival
 //! notifications  keyspace notifications: changes of keys, published
+//! tracking   which client has cached which key, and is to be told when it changes
 //! pubsub     channels and patterns, and who listens to them
 //! observe/   counters, slow log, latency events, rates; counts what it is told
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
 //! clock      the only reader of the system clock; everything else is handed a time
 //! glob       Redis' patterns
+//! double     doubles as Redis prints and reads them
 //! banner     the first lines that magpie prints
 //! logging    the log, at Redis' levels
 //! ```
@@ -36,12 +38,12 @@
 //!                   +--> commands --+--> rdb -----+
 //!                                   +--> resp, glob
 //!
-//! memcached, commands --> daemon --> acl, config, clients, pubsub, waiting, observe, store
+//! memcached, commands --> daemon --> acl, config, clients, pubsub, tracking, waiting, observe, store
 //! waiting --> clients, resp
 //! server, memcached, resp --> wire
 //! ```
 //!
-//! - `store` uses nothing but `clock`. A `use crate::resp` in there is wrong, whatever it fixes.
+//! - `store` uses nothing but `clock` and `double`. A `use crate::resp` in there is wrong, whatever it fixes.
 //! - memcached and Redis commands are neighbours, not layers: they share the store's operations and nothing
 //!   else. Nowhere does a command ask which protocol it came by.
 //! - `daemon` keeps `memcached::State` (watchers, prefix counts, the delayed flush) for memcached's
@@ -55,7 +57,7 @@
 //!   them in index order through `Db::hold`; nobody else holds two.
 //! - Commands are plain functions, never `async`, so a shard's lock cannot live across an `.await`. What
 //!   has to wait answers `Outcome::Sleep` or `Outcome::Block`, and the connection does the waiting.
-//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients` and `pubsub`, tokio's
+//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients`, `pubsub` and `tracking`, tokio's
 //!   sockets in `server`, jemalloc in `main`.
 //!
 //! # Threads
@@ -112,6 +114,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod daemon;
+pub mod double;
 pub mod glob;
 pub mod logging;
 pub mod lua;
@@ -123,6 +126,7 @@ pub mod rdb;
 pub mod resp;
 pub mod server;
 pub mod store;
+pub mod tracking;
 pub mod turns;
 pub mod waiting;
 pub mod wire;

@@ -2,6 +2,7 @@
 
 use super::error::CommandError;
 use crate::clock::Millis;
+use crate::double;
 use crate::resp::Argv;
 
 /// The arguments that are still to be read; the command's name is behind the cursor.
@@ -20,16 +21,6 @@ pub fn parse_int(text: &[u8]) -> Option<i64> {
         _ => return None,
     }
     std::str::from_utf8(text).ok()?.parse().ok()
-}
-
-/// A float as Redis reads one (`strtold`, whole text, no NaN): also `inf`, `+1.5`, `1e3`, hexadecimal not.
-pub fn parse_float(text: &[u8]) -> Option<f64> {
-    let text = std::str::from_utf8(text).ok()?;
-    if text.is_empty() || text.starts_with(char::is_whitespace) {
-        return None;
-    }
-    let value: f64 = text.parse().ok()?;
-    (!value.is_nan()).then_some(value)
 }
 
 impl<'a> Args<'a> {
@@ -84,11 +75,12 @@ impl<'a> Args<'a> {
     /// How long a blocking command waits, in seconds with a fraction; 0: for ever (`None`). The moment it gives up.
     pub fn timeout(&mut self, now: Millis) -> Result<Option<Millis>, CommandError> {
         let error = |what| CommandError::other(format!("ERR timeout is {what}"));
-        let seconds = parse_float(self.bytes()?).ok_or_else(|| error("not a float or out of range"))?;
-        if seconds < 0.0 {
+        let seconds = double::parse(self.bytes()?).ok_or_else(|| error("not a float or out of range"))?;
+        // Rounded up before it is looked at: -0.0001 is for ever.
+        let ms = (seconds * 1000.0).ceil();
+        if ms < 0.0 {
             return Err(error("negative"));
         }
-        let ms = (seconds * 1000.0).ceil();
         if ms >= i64::MAX as f64 || now.0.checked_add(ms as u64).is_none_or(|at| i64::try_from(at).is_err()) {
             return Err(error("out of range"));
         }
@@ -102,7 +94,7 @@ impl<'a> Args<'a> {
     }
 
     pub fn float(&mut self) -> Result<f64, CommandError> {
-        parse_float(self.bytes()?).ok_or(CommandError::NotAFloat)
+        double::parse(self.bytes()?).ok_or(CommandError::NotAFloat)
     }
 
     /// Moves past the next argument if it is this word, in any case.
@@ -112,6 +104,11 @@ impl<'a> Args<'a> {
         found
     }
 
+    /// Moves past the next argument if it is one of these words, in any case; what that word stands for.
+    pub fn one_of<T: Copy>(&mut self, words: &[(&str, T)]) -> Option<T> {
+        words.iter().find(|(word, _)| self.accept(word)).map(|&(_, meaning)| meaning)
+    }
+
     /// Cuts off the next `count` arguments, which are known to be there.
     pub fn take(&mut self, count: usize) -> Args<'a> {
         let taken = Args { argv: self.argv.first(self.at + count), at: self.at };
@@ -119,24 +116,13 @@ impl<'a> Args<'a> {
         taken
     }
 
-    /// `numkeys key [key ...] [LIMIT limit]`, as SINTERCARD and ZINTERCARD have them. No limit: `usize::MAX`.
-    pub fn keys_and_limit(&mut self) -> Result<(Argv<'a>, usize), CommandError> {
-        let count = self.int().ok().and_then(|count| usize::try_from(count).ok()).filter(|&count| count > 0);
-        let count = count.ok_or_else(|| CommandError::other("ERR numkeys should be greater than 0"))?;
-        if count > self.len() {
-            return Err(CommandError::other("ERR Number of keys can't be greater than number of args"));
-        }
-        let keys = self.take(count).rest();
-        let mut most = usize::MAX;
-        while !self.is_empty() {
-            if self.len() < 2 || !self.accept("LIMIT") {
-                return Err(CommandError::Syntax);
-            }
-            let limit = self.int().ok().and_then(|limit| usize::try_from(limit).ok());
-            let limit = limit.ok_or_else(|| CommandError::other("ERR LIMIT can't be negative"))?;
-            most = if limit == 0 { usize::MAX } else { limit };
-        }
-        Ok((keys, most))
+    /// A count of nothing or more.
+    ///
+    /// # Errors
+    /// `error`: it is negative, or no integer.
+    pub fn positive(&mut self, error: CommandError) -> Result<usize, CommandError> {
+        let count = self.int().ok().and_then(|count| usize::try_from(count).ok());
+        count.ok_or(error)
     }
 
     /// Nothing may follow.

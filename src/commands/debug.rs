@@ -1,10 +1,11 @@
 //! `DEBUG`: what client test suites use. Who may is up to `enable-debug-command`.
 
-use super::args::{parse_float, parse_int};
+use super::args::parse_int;
 use super::keyspace::encoding_of;
 use super::table::{Arity, CommandSpec, Flag};
 use super::{Args, CommandError, CommandResult, Ctx, Done, Outcome};
 use crate::config::Param;
+use crate::double;
 use crate::store::{Event, Expiry, Put};
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -51,7 +52,7 @@ fn debug(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 /// Differs: only this client waits; Redis sleeps as a whole.
 fn sleep(ctx: &mut Ctx<'_>, seconds: &[u8]) -> CommandResult {
     const LONGEST: f64 = 1e9;
-    let seconds = parse_float(seconds).unwrap_or(0.0).clamp(0.0, LONGEST);
+    let seconds = double::parse(seconds).unwrap_or(0.0).clamp(0.0, LONGEST);
     ctx.reply.ok();
     let ms = (seconds * 1000.0).round() as u64;
     Ok(if ms == 0 { Done } else { Outcome::Sleep(ctx.now.saturating_add(ms)) })

@@ -22,8 +22,10 @@ mod hash;
 mod hyperloglog;
 mod info;
 mod introspect;
+mod keysizes;
 mod keyspace;
 mod latency;
+mod list;
 mod long_double;
 mod lookup;
 mod memory;
@@ -32,12 +34,15 @@ mod monitor;
 mod permission;
 mod pubsub;
 mod random;
+mod replica;
 mod replication;
 mod scan;
 mod script;
 mod server;
 mod set;
 mod slowlog;
+mod sort;
+mod sorted_set;
 mod stream;
 mod string;
 mod transaction;
@@ -55,7 +60,8 @@ use crate::daemon::{Context, Daemon};
 use crate::observe::Counters;
 use crate::resp::{Decoder, Limits, Reply, Step};
 use crate::store::Db;
-use crate::waiting::{Nil, Waiter};
+use crate::tracking::Acting;
+use crate::waiting::{Nil, UNBLOCKED, Waiter};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
 use script::{Back, Errand, Kind, Room, Slot};
 use session::State;
@@ -78,14 +84,18 @@ static FAMILIES: &[&[CommandSpec]] = &[
     introspect::COMMANDS,
     keyspace::COMMANDS,
     latency::COMMANDS,
+    list::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
     pubsub::COMMANDS,
+    replica::COMMANDS,
     replication::COMMANDS,
     script::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
+    sort::COMMANDS,
+    sorted_set::COMMANDS,
     stream::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
@@ -324,6 +334,7 @@ impl Core {
             busy: context.busy,
         };
         ctx.db.set_touching(!ctx.state.no_touch);
+        let _acting = Acting::as_client(ctx.client.id);
         // Whoever learns from elsewhere that something was published and then asks, gets the message first.
         ctx.take_messages();
         let next = loop {
@@ -334,7 +345,7 @@ impl Core {
                     Ok(reply) => ctx.reply.out().put(&reply),
                 }
                 if let Some(Pause::Blocked(waiter)) = self.pause.take() {
-                    blocking::leave(daemon, &waiter);
+                    blocking::leave(daemon, &waiter, context.now);
                     dispatch::mute(&mut ctx, mark, true);
                 }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
@@ -391,32 +402,29 @@ impl Core {
                 }
             }
         };
+        daemon.tracking.tell_news();
+        ctx.take_messages();
         Fed { progress: Progress { consumed, next }, is_elsewhere }
     }
 
     fn unblock(&mut self, how: Unblock, client: &Client) {
-        const ERROR: &[u8] = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
-        match &mut self.pause {
-            Some(Pause::Blocked(waiter)) => waiter.cancel(|| match how {
-                Unblock::Error => ERROR.to_vec(),
-                Unblock::Timeout => waiter.nothing().to_vec(),
-            }),
-            Some(Pause::Asleep { until, reply }) if client.blocked.load(Ordering::Relaxed) => {
-                *until = Millis(0);
-                if how == Unblock::Error {
-                    *reply = ERROR.to_vec();
-                }
+        if let Some(Pause::Asleep { until, reply }) = &mut self.pause
+            && client.blocked.load(Ordering::Relaxed)
+        {
+            *until = Millis(0);
+            if how == Unblock::Error {
+                *reply = UNBLOCKED.to_vec();
             }
-            _ => {}
         }
     }
 
     fn close(&mut self, daemon: &Daemon, client: &Arc<Client>, now: Millis) {
         if let Some(Pause::Blocked(waiter)) = self.pause.take() {
             waiter.cancel(Vec::new);
-            blocking::leave(daemon, &waiter);
+            blocking::leave(daemon, &waiter, now);
         }
         self.state.subscriptions.end(daemon, client);
+        self.state.tracking.stop(daemon, client);
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
     }
 }

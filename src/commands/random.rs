@@ -57,28 +57,27 @@ pub(super) enum Draw {
 }
 
 impl Draw {
-    /// How many, as it was asked for.
-    pub(super) fn count(self) -> usize {
-        match self {
-            Draw::Distinct(count) | Draw::Repeated(count) => count,
-        }
-    }
-
     /// Reads a count, negative when members may come again.
     ///
     /// # Errors
-    /// It is no integer, or not between `-most` and `most`.
-    pub(super) fn parse(args: &mut Args<'_>, most: i64) -> Result<Draw, CommandError> {
+    /// It is no integer, or the one that has no positive counterpart.
+    pub(super) fn parse(args: &mut Args<'_>) -> Result<Draw, CommandError> {
         let count = args.int()?;
-        if !(-most..=most).contains(&count) {
-            return Err(CommandError::other(if most == i64::MAX {
-                format!("ERR value is out of range, value must between -{most} and {most}")
-            } else {
-                "ERR value is out of range".into()
-            }));
+        if count == i64::MIN {
+            let most = i64::MAX;
+            return Err(CommandError::other(format!(
+                "ERR value is out of range, value must between -{most} and {most}"
+            )));
         }
         let many = usize::try_from(count.unsigned_abs()).unwrap_or(usize::MAX);
         Ok(if count < 0 { Draw::Repeated(many) } else { Draw::Distinct(many) })
+    }
+
+    /// The same of pairs, of which a reply holds half as many.
+    pub(super) fn of_pairs(self) -> Result<Draw, CommandError> {
+        let (Draw::Distinct(count) | Draw::Repeated(count)) = self;
+        let fits = count <= (i64::MAX / 2) as usize;
+        fits.then_some(self).ok_or_else(|| CommandError::other("ERR value is out of range"))
     }
 
     /// Numbers of the members to show, of `len`, which take `bytes` together.

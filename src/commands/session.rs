@@ -1,5 +1,6 @@
 //! What a RESP connection remembers between requests.
 
+use super::client::Tracking;
 use super::pubsub::Subscriptions;
 use super::table::Command;
 use crate::acl::Login;
@@ -61,6 +62,7 @@ pub struct State {
     /// By database and key.
     pub watched: HashMap<(u32, Box<[u8]>), WatchedKey>,
     pub subscriptions: Subscriptions,
+    pub tracking: Tracking,
     /// A script's call is being executed.
     pub scripted: bool,
     /// Inside `EXEC` or a script: what would wait must not.
@@ -84,6 +86,7 @@ impl State {
             watched: HashMap::new(),
             subscriptions: Subscriptions::default(),
             scripted: false,
+            tracking: Tracking::default(),
             executing: false,
             retry_as: None,
             monitors: false,

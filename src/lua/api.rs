@@ -1,7 +1,6 @@
 //! The table `redis`, but for what reaches the host (`call`, `pcall`, `acl_check_cmd`; see `Vm::run`).
 
 use super::error::raise_reply;
-use super::number::format_g;
 use crate::REDIS_VERSION;
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 use sha1::{Digest, Sha1};
@@ -138,10 +137,4 @@ fn set_repl(lua: &Lua, args: MultiValue) -> Result<()> {
         ));
     }
     Ok(())
-}
-
-/// A number among a command's arguments.
-pub(super) fn number_text(number: f64) -> String {
-    let text = crate::resp::double_text(number);
-    if number.is_finite() && text.parse() == Ok(number) { text } else { format_g(number, 17) }
 }

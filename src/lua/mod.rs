@@ -234,7 +234,7 @@ impl Vm {
             match arg {
                 Value::String(text) => push(&text.as_bytes())?,
                 Value::Integer(number) => push(itoa::Buffer::new().format(*number).as_bytes())?,
-                Value::Number(number) => push(api::number_text(*number).as_bytes())?,
+                Value::Number(number) => push(crate::double::text(*number).as_bytes())?,
                 _ => {
                     let text = "ERR Lua redis lib command arguments must be strings or integers";
                     return Err(raise_reply(text));

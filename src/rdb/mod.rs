@@ -13,9 +13,11 @@ mod code;
 mod crc64;
 mod functions;
 mod hash;
+mod list;
 mod lzf;
 mod reader;
 mod set;
+mod sorted_set;
 mod stream;
 mod string;
 #[cfg(test)]
@@ -44,7 +46,9 @@ pub struct Limits {
     /// Bytes that may come of what is compressed.
     pub decompressed: usize,
     pub hash: value::hash::Limits,
+    pub list: value::list::NodeLimit,
     pub set: value::set::Limits,
+    pub sorted_set: value::sorted_set::Limits,
 }
 
 /// Why a payload is not a value.
@@ -61,7 +65,7 @@ pub enum LoadError {
 /// The payload of a value. `O(bytes)`.
 pub fn dump(item: &Item<'_>, compresses: bool) -> Vec<u8> {
     match item.object() {
-        Some(object) => dump_object(object, compresses),
+        Some(object) => dump_object(&object, compresses),
         None => dump_string(item.string().unwrap_or_default(), compresses),
     }
 }
@@ -79,7 +83,9 @@ pub fn dump_object(object: &Object, compresses: bool) -> Vec<u8> {
     match object {
         Object::String(text) => string::save(text, &mut writer),
         Object::Hash(hash) => hash::save(hash, &mut writer),
+        Object::List(list) => list::save(list, &mut writer),
         Object::Set(set) => set::save(set, &mut writer),
+        Object::SortedSet(set) => sorted_set::save(set, &mut writer),
         Object::Stream(stream) => stream::save(stream, &mut writer),
     }
     let body = writer.into_bytes();
@@ -105,9 +111,17 @@ pub fn load(payload: &[u8], limits: &Limits) -> Result<Owned, LoadError> {
     let reader = &mut reader;
     match reader.u8()? {
         code::STRING => string::load(reader),
+        code::LIST => list::load(reader, limits),
+        code::LIST_ZIPLIST => list::load_ziplist(reader, limits),
+        code::LIST_ZIPLISTS => list::load_ziplists(reader, limits),
+        code::LIST_LISTPACKS => list::load_listpacks(reader, limits),
         code::SET => set::load(reader, limits),
         code::SET_INTSET => set::load_intset(reader, limits),
         code::SET_LISTPACK => set::load_listpack(reader, limits),
+        code::SORTED_SET => sorted_set::load_with_text(reader, limits),
+        code::SORTED_SET_2 => sorted_set::load(reader, limits),
+        code::SORTED_SET_ZIPLIST => sorted_set::load_ziplist(reader, limits),
+        code::SORTED_SET_LISTPACK => sorted_set::load_listpack(reader, limits),
         code::HASH => hash::load(reader, limits),
         code::HASH_ZIPMAP => hash::load_zipmap(reader, limits),
         code::HASH_ZIPLIST => hash::load_ziplist(reader, limits),

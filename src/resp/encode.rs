@@ -1,6 +1,7 @@
 //! Replies, written straight into the output buffer in the version the client chose with `HELLO`.
 //! What RESP2 has no type for is written as Redis writes it there.
 
+use crate::double;
 use crate::wire::Out;
 use bytes::Bytes;
 
@@ -114,7 +115,7 @@ impl<'o> Reply<'o> {
     }
 
     pub fn double(&mut self, value: f64) {
-        let text = double_text(value);
+        let text = double::text(value);
         if self.resp3 {
             self.out.put_u8(b',');
             self.out.put(text.as_bytes());
@@ -172,28 +173,6 @@ impl<'o> Reply<'o> {
     }
 }
 
-/// A double as Redis 7.2 prints it in replies: the shortest text that reads back the same.
-pub fn double_text(value: f64) -> String {
-    if value.is_nan() {
-        return "nan".into();
-    }
-    if value.is_infinite() {
-        return if value > 0.0 { "inf".into() } else { "-inf".into() };
-    }
-    if value == value.trunc() && value.abs() < 1e17 {
-        return if value == 0.0 && value.is_sign_negative() { "-0".into() } else { format!("{value:.0}") };
-    }
-    let text = format!("{value:e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    // As C's %.17g chooses: scientific below 1e-4 and from 1e17 on.
-    if (-5..17).contains(&exponent) && exponent >= -4 {
-        format!("{value}")
-    } else {
-        format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,23 +202,5 @@ mod tests {
     #[test]
     fn an_error_stays_on_one_line() {
         assert_eq!(written(false, |reply| reply.error("ERR 'a\r\nb'")), "-ERR 'a  b'\r\n");
-    }
-
-    #[test]
-    fn doubles_print_as_in_redis() {
-        for (value, text) in [
-            (0.0, "0"),
-            (3.0, "3"),
-            (-1.5, "-1.5"),
-            (0.1, "0.1"),
-            (1e20, "1e+20"),
-            (1e-7, "1e-07"),
-            (f64::INFINITY, "inf"),
-            (f64::NEG_INFINITY, "-inf"),
-            (1234567.891, "1234567.891"),
-            (0.0001, "0.0001"),
-        ] {
-            assert_eq!(double_text(value), text);
-        }
     }
 }

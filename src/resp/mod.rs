@@ -5,4 +5,4 @@ mod decode;
 mod encode;
 
 pub use decode::{Argv, Decoder, Limits, OwnedArgv, ProtocolError, Step};
-pub use encode::{Reply, double_text};
+pub use encode::Reply;

@@ -38,9 +38,11 @@ fn text(dice: &mut Dice) -> Vec<u8> {
 fn exchange(pair: &mut Pair<'_>, key: &[u8], tell: &[Command], are_same: bool) {
     let ours = bulk(&pair.ours.call(&[b"DUMP", key]));
     let theirs = bulk(&pair.theirs.call(&[b"DUMP", key]));
-    let shown = |bytes: &[u8]| bytes[..bytes.len().min(400)].escape_ascii().to_string();
     let differ = |ours: &[u8], theirs: &[u8]| {
-        panic!("{}\n  ours:   {}\n  theirs: {}", shown(key), shown(ours), shown(theirs));
+        let at = ours.iter().zip(theirs).take_while(|(a, b)| a == b).count();
+        let shown =
+            |bytes: &[u8]| bytes[at.saturating_sub(40)..bytes.len().min(at + 200)].escape_ascii().to_string();
+        panic!("{} from {at} on\n  ours:   {}\n  theirs: {}", key.escape_ascii(), shown(ours), shown(theirs));
     };
     if are_same && ours != theirs {
         differ(&ours, &theirs);
@@ -125,6 +127,55 @@ fn hashes_go_both_ways() {
             pair.step(&call("HSET", pairs), &exactly);
             let is_listpack = pair.theirs.call(&[b"OBJECT", b"ENCODING", b"k"]).ends_with(b"listpack\r\n");
             exchange(pair, b"k", &[words("HKEYS KEY"), words("HVALS KEY"), words("HLEN KEY")], is_listpack);
+        }
+    });
+}
+
+#[test]
+fn lists_go_both_ways() {
+    for limit in ["4", "-2"] {
+        with_both("dump-lists", &[("list-max-listpack-size", limit)], |pair, dice| {
+            for _ in 0..from_environment("MAGPIE_STEPS", 10_000) / 100 {
+                pair.step(&words("DEL k"), &exactly);
+                let mut bytes = 0;
+                for _ in 0..1 + dice.roll(20) {
+                    let (element, other) = (text(dice), text(dice));
+                    // What is large is a node of its own since 7.4; a listpack alone is filled otherwise since 7.2.
+                    bytes += element.len() + other.len();
+                    let index = (dice.roll(30) as i64 - 15).to_string().into_bytes();
+                    let command = match dice.roll(8) {
+                        0 => call("LPUSH", [element]),
+                        1 => call("LSET", [index, element]),
+                        2 => call("LINSERT", [b"BEFORE".to_vec(), other, element]),
+                        3 => call("LREM", [index, element]),
+                        4 => call("LTRIM", [b"1".to_vec(), b"-2".to_vec()]),
+                        _ => call("RPUSH", [element.clone(), other, element]),
+                    };
+                    pair.step(&command, &exactly);
+                }
+                pair.step(&call("RPUSH", [b"last".to_vec()]), &exactly);
+                exchange(pair, b"k", &[words("LRANGE KEY 0 -1"), words("LLEN KEY")], bytes < 2_500);
+            }
+        });
+    }
+}
+
+#[test]
+fn sorted_sets_go_both_ways() {
+    with_both("dump-sorted-sets", &[("zset-max-listpack-entries", "20")], |pair, dice| {
+        for _ in 0..from_environment("MAGPIE_STEPS", 20_000) / 100 {
+            pair.step(&words("DEL k"), &exactly);
+            let scored = (0..1 + dice.roll(40)).flat_map(|_| {
+                // 7.0 prints what has no short text in another way, also into a listpack, where -0 is 0.
+                let score = match dice.roll(5) {
+                    0 => dice.pick(&["inf", "-inf", "0", "3.5", "9007199254740993"]).into(),
+                    1 => format!("{}.{}", dice.roll(100), dice.pick(&["5", "25", "125"])),
+                    _ => (dice.roll(2_000) as i64 - 1_000).to_string(),
+                };
+                [score.into_bytes(), text(dice)]
+            });
+            pair.step(&call("ZADD", scored), &exactly);
+            exchange(pair, b"k", &[words("ZRANGE KEY 0 -1 WITHSCORES"), words("OBJECT ENCODING KEY")], true);
         }
     });
 }

@@ -4,12 +4,18 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acl;
 mod bitmap;
 mod dump;
 mod hash;
 mod hyperloglog;
+mod list;
 mod listpack;
+mod old_formats;
 mod set;
+mod sort;
+mod sorted_set;
 mod stream;
 mod stream_blocking;
+mod stream_nodes;
 mod walk;

@@ -1,7 +1,7 @@
 //! HRANDFIELD.
 
 use super::read::reply_value;
-use super::{Args, Collection, CommandError, CommandResult, Ctx, Done, lookup, purge};
+use super::{Args, Collection, CommandResult, Ctx, Done, lookup, purge};
 use crate::commands::random::{Draw, Random};
 use crate::store::value::Hash;
 use crate::store::value::hash::Layout;
@@ -9,12 +9,10 @@ use crate::store::value::hash::Layout;
 /// `HRANDFIELD key [count [WITHVALUES]]`
 pub(super) fn hrandfield(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let key = args.key()?;
-    let draw = if args.is_empty() { None } else { Some(Draw::parse(args, i64::MAX)?) };
+    let draw = if args.is_empty() { None } else { Some(Draw::parse(args)?) };
     let with_values = args.accept("WITHVALUES");
     args.finish()?;
-    if with_values && draw.is_some_and(|draw| draw.count() > usize::MAX / 4) {
-        return Err(CommandError::other("ERR value is out of range"));
-    }
+    let draw = if with_values { draw.map(Draw::of_pairs).transpose()? } else { draw };
     let mut entry = ctx.db.entry(key);
     // All that is due goes first: what is drawn must be there.
     purge(&mut entry, ctx.now, usize::MAX)?;

@@ -66,7 +66,23 @@ pub(super) fn sinter(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 
 /// `SINTERCARD numkeys key [key ...] [LIMIT limit]`
 pub(super) fn sintercard(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
-    let (keys, most) = args.keys_and_limit()?;
+    let error = CommandError::other("ERR numkeys should be greater than 0");
+    let count = args.positive(error.clone())?;
+    if count == 0 {
+        return Err(error);
+    }
+    if count > args.len() {
+        return Err(CommandError::other("ERR Number of keys can't be greater than number of args"));
+    }
+    let keys = args.take(count).rest();
+    let mut most = usize::MAX;
+    while !args.is_empty() {
+        if args.len() < 2 || !args.accept("LIMIT") {
+            return Err(CommandError::Syntax);
+        }
+        let limit = args.positive(CommandError::other("ERR LIMIT can't be negative"))?;
+        most = if limit == 0 { usize::MAX } else { limit };
+    }
     let members = intersection(ctx, keys, most)?;
     ctx.reply.int(members.len());
     Ok(Done)

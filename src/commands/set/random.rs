@@ -34,8 +34,7 @@ fn spop_many(ctx: &mut Ctx<'_>, key: &[u8], args: &mut Args<'_>) -> CommandResul
     if args.len() > 1 {
         return Err(CommandError::Syntax);
     }
-    let count = args.int().ok().and_then(|count| usize::try_from(count).ok());
-    let count = count.ok_or(CommandError::NotPositive)?;
+    let count = args.positive(CommandError::NotPositive)?;
     // A large set is dropped when its shard is unlocked.
     let all;
     let mut entry = ctx.db.entry(key);
@@ -66,7 +65,7 @@ pub(super) fn srandmember(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResu
     if args.len() > 1 {
         return Err(CommandError::Syntax);
     }
-    let draw = if args.is_empty() { None } else { Some(Draw::parse(args, i64::MAX)?) };
+    let draw = if args.is_empty() { None } else { Some(Draw::parse(args)?) };
     let mut entry = ctx.db.entry(key);
     let set = lookup::collection::<Set>(ctx.counters, &mut entry)?;
     let mut buffer = itoa::Buffer::new();

@@ -5,7 +5,9 @@ use super::limits;
 use crate::clock::{Deadline, Millis};
 use crate::store::OwnedValue;
 use crate::store::value::hash::{FieldTtl, Hash};
+use crate::store::value::list::{End, List};
 use crate::store::value::set::Set;
+use crate::store::value::sorted_set::SortedSet;
 use crate::store::value::stream::{Group, NewId, NodeLimits, Pending, Stream, StreamId};
 use crate::store::value::{Object, Stored};
 use proptest::prelude::*;
@@ -24,7 +26,9 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 fn small() -> Limits {
     Limits {
         hash: value::hash::Limits { listpack_entries: 8, listpack_value: 40 },
+        list: value::list::NodeLimit::from(3),
         set: value::set::Limits { intset_entries: 8, listpack_entries: 8, listpack_value: 40 },
+        sorted_set: value::sorted_set::Limits { listpack_entries: 8, listpack_value: 40 },
         ..limits(1 << 20)
     }
 }
@@ -60,12 +64,28 @@ fn stream(texts: &[Vec<u8>]) -> Object {
     stream.into_object()
 }
 
+fn list(texts: &[Vec<u8>]) -> Object {
+    let mut list = List::default();
+    list.push(End::Tail, texts.iter().map(Vec::as_slice), small().list);
+    list.into_object()
+}
+
+fn sorted_set(texts: &[Vec<u8>]) -> Object {
+    let mut set = SortedSet::default();
+    for (at, text) in texts.iter().enumerate() {
+        set.insert(text, at as f64 / 2.0 - 3.0, &small().sorted_set);
+    }
+    set.into_object()
+}
+
 fn object() -> impl Strategy<Value = Object> {
     let texts = prop::collection::vec(text(), 1..30);
-    (0..4u8, texts, any::<bool>()).prop_map(|(kind, texts, flag)| match kind {
+    (0..6u8, texts, any::<bool>()).prop_map(|(kind, texts, flag)| match kind {
         0 => set(&texts),
         1 => set(&texts.iter().map(|text| text.len().to_string().into_bytes()).collect::<Vec<_>>()),
         2 => hash(&texts, flag),
+        3 => list(&texts),
+        4 => sorted_set(&texts),
         _ => stream(&texts),
     })
 }

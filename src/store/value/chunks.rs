@@ -76,6 +76,10 @@ impl<T, const CHUNK: usize> Chunks<T, CHUNK> {
         if at == self.len() { Some(last) } else { Some(std::mem::replace(&mut self[at], last)) }
     }
 
+    pub fn into_items(self) -> impl Iterator<Item = T> {
+        self.chunks.into_iter().flatten()
+    }
+
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
         self.chunks.iter().flatten()
     }

@@ -208,6 +208,11 @@ impl<R: Record> Members<R> {
         self.slots.iter().map(|slot| &slot.record)
     }
 
+    /// All records, in no order that means anything.
+    pub fn into_records(self) -> impl Iterator<Item = R> {
+        self.slots.into_items().map(|slot| slot.record)
+    }
+
     /// Shows records from the cursor on, whole buckets of them until there are `count` or more; returns the
     /// cursor to go on from, 0 at the end. `O(count)`.
     pub fn scan(&self, cursor: u64, count: usize, mut each: impl FnMut(&R)) -> u64 {
