@@ -1,6 +1,6 @@
 //! `cmsgpack`: lua-cmsgpack 0.4.0 as Redis ships it. Tables nested deeper than 16 are packed as nil.
 
-use super::error::{number_arg, out_of_memory, raise, string_arg};
+use super::error::{number_arg, out_of_memory, raise, raise_plain, string_arg};
 use mlua::{Lua, MultiValue, Result, Table, Value};
 
 const NESTING_MAX: usize = 16;
@@ -184,6 +184,9 @@ fn unpack(
         let text = format!("Start offset {offset} greater than input length {len}.");
         return Err(raise(lua, text));
     }
+    // As the C library has it: neither means everything.
+    let all = all || limit == 0 && offset == 0;
+    let limit = if all { i64::MAX } else { limit };
     let mut unpacker = Unpacker { lua, rest: &bytes[offset as usize..] };
     let mut values = Vec::new();
     while !unpacker.rest.is_empty() && (values.len() as i64) < limit {
@@ -256,9 +259,9 @@ impl<'u> Unpacker<'u> {
             0xC0 => Value::Nil,
             0xC2 => Value::Boolean(false),
             0xC3 => Value::Boolean(true),
-            0xC4 | 0xD9 => self.string_of(1)?,
-            0xC5 | 0xDA => self.string_of(2)?,
-            0xC6 | 0xDB => self.string_of(4)?,
+            0xD9 => self.string_of(1)?,
+            0xDA => self.string_of(2)?,
+            0xDB => self.string_of(4)?,
             0xCA => Value::Number(f32::from_bits(self.unsigned(4)? as u32).into()),
             0xCB => Value::Number(f64::from_bits(self.unsigned(8)?)),
             0xCC => Value::Number(self.unsigned(1)? as f64),
@@ -312,9 +315,9 @@ impl<'u> Unpacker<'u> {
             let key = self.value(depth + 1)?;
             let value = self.value(depth + 1)?;
             match key {
-                Value::Nil => return Err(Unpack::Lua(raise(self.lua, "table index is nil"))),
+                Value::Nil => return Err(Unpack::Lua(raise_plain("table index is nil"))),
                 Value::Number(number) if number.is_nan() => {
-                    return Err(Unpack::Lua(raise(self.lua, "table index is NaN")));
+                    return Err(Unpack::Lua(raise_plain("table index is NaN")));
                 }
                 key => table.raw_set(key, value)?,
             }

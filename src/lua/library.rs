@@ -93,6 +93,8 @@ fn refuse(text: &str) -> mlua::Error {
 fn text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.to_string_lossy()),
+        // To Lua a number is a string.
+        Value::Integer(_) | Value::Number(_) => value.to_string().ok(),
         _ => None,
     }
 }

@@ -110,6 +110,8 @@ fn pack(lua: &Lua, args: &MultiValue, limit: usize) -> Result<mlua::LuaString> {
     let mut format = Format::new(lua, "pack", &text);
     let mut out: Vec<u8> = Vec::new();
     let mut arg = 1;
+    // The C library leaves a nil behind the arguments.
+    let args = &args.iter().cloned().chain([Value::Nil]).collect();
     while let Some((option, size)) = format.next()? {
         out.resize(out.len() + format.padding(out.len(), option, size), 0);
         match option {
@@ -169,10 +171,11 @@ fn unpack(lua: &Lua, args: &MultiValue) -> Result<MultiValue> {
         None | Some(Value::Nil) => 1,
         Some(_) => number_arg(lua, args, 2, "unpack")? as i64,
     };
-    let Ok(at @ 1..) = usize::try_from(at) else {
+    if at == 0 {
         return Err(bad_arg(lua, 3, "unpack", "offset must be 1 or greater"));
-    };
-    let mut at = at - 1;
+    }
+    // A negative one is a very large one.
+    let mut at = usize::try_from(at - 1).unwrap_or(usize::MAX);
     let mut format = Format::new(lua, "unpack", &text);
     let mut values: Vec<Value> = Vec::new();
     while let Some((option, mut size)) = format.next()? {
@@ -241,8 +244,8 @@ fn size(lua: &Lua, args: &MultiValue) -> Result<usize> {
     while let Some((option, size)) = format.next()? {
         total = total.saturating_add(format.padding(total, option, size));
         match option {
-            b's' => return Err(bad_arg(lua, 1, "size", "variable-size format")),
-            b'c' if size == 0 => return Err(bad_arg(lua, 1, "size", "variable-length format")),
+            b's' => return Err(bad_arg(lua, 1, "size", "option 's' has no fixed size")),
+            b'c' if size == 0 => return Err(bad_arg(lua, 1, "size", "option 'c0' has no fixed size")),
             option if !option.is_ascii_alphanumeric() => format.control(option)?,
             _ => {}
         }

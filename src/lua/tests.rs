@@ -275,7 +275,7 @@ fn a_library_registers_functions() {
             "redis.register_function('f')",
             "calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments).",
         ),
-        ("redis.register_function(1, 2)", "first argument to redis.register_function must be a string"),
+        ("redis.register_function({}, 2)", "first argument to redis.register_function must be a string"),
         (
             "redis.register_function{function_name='f'}",
             "redis.register_function must get a callback argument",
