@@ -76,9 +76,9 @@ function guard.collectgarbage(what, ...)
   return 0
 end
 
--- Calls a library's function; `handler` makes a table of what it raises.
-function guard.run(f, keys, args, handler)
-  return xpcall(function() return f(keys, args) end, handler)
+-- A library's function with its arguments, for `xpcall`, which passes none.
+function guard.bind(f, keys, args)
+  return function() return f(keys, args) end
 end
 
 -- table.insert and its kin reach a protected table's own, empty part: nothing stays there.

@@ -207,7 +207,8 @@ impl Vm {
             self.sandbox.eval.raw_set("ARGV", args)?;
             return self.sandbox.guard.xpcall.call((run.function, &self.handler));
         }
-        self.sandbox.guard.run.call((run.function, keys, args, &self.handler))
+        let bound: Function = self.sandbox.guard.bind.call((run.function, keys, args))?;
+        self.sandbox.guard.xpcall.call((bound, &self.handler))
     }
 
     fn strings(&self, argv: Argv<'_>) -> mlua::Result<Table> {
@@ -313,7 +314,7 @@ fn set_resp(lua: &Lua, args: &MultiValue, chosen: &Cell<bool>) -> mlua::Result<(
 
 /// Makes a table of whatever was raised: its text, and where that happened.
 fn handle(lua: &Lua, error: Value) -> mlua::Result<Value> {
-    const LEVELS: usize = 6;
+    const LEVELS: usize = 8;
     let error = match error {
         Value::Error(error) => Raised::value(lua, &error)?,
         other => other,
@@ -330,12 +331,12 @@ fn handle(lua: &Lua, error: Value) -> mlua::Result<Value> {
             table
         }
     };
-    // The nearest Lua function: what raised may be C, and what called it too.
+    // The nearest function of the script: what raised may be C or `guard.lua`, and what called it too.
     let place = (1..LEVELS).find_map(|level| {
         let place = lua.inspect_stack(level, |debug| {
             let source = debug.source();
-            let is_lua = source.what != "C";
-            is_lua.then(|| (source.source.unwrap_or_default().into_owned(), debug.current_line()))
+            let is_script = source.what != "C" && source.source.as_deref() != Some(sandbox::GUARD);
+            is_script.then(|| (source.source.unwrap_or_default().into_owned(), debug.current_line()))
         });
         place.flatten()
     });

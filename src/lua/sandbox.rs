@@ -11,6 +11,8 @@ use super::error::{Raised, arg_error, raise, raise_plain};
 use super::{api, bit, cjson, cmsgpack, packing, random};
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 
+/// What `guard.lua` is called on the stack.
+pub(super) const GUARD: &str = "=guard";
 pub(super) const READ_ONLY: &str = "Attempt to modify a readonly table";
 
 /// The one global table and what may be behind it.
@@ -29,7 +31,7 @@ pub(super) struct Sandbox {
 
 /// From `guard.lua`.
 pub(super) struct Guard {
-    pub run: Function,
+    pub bind: Function,
     pub scrub: Function,
     pub xpcall: Function,
 }
@@ -70,9 +72,9 @@ impl Sandbox {
             other => Ok(other),
         })?;
         let wrapped: Table =
-            lua.load(include_str!("guard.lua")).set_name("=guard").call((shown, hidden.clone()))?;
+            lua.load(include_str!("guard.lua")).set_name(GUARD).call((shown, hidden.clone()))?;
         let guard =
-            Guard { run: wrapped.get("run")?, scrub: wrapped.get("scrub")?, xpcall: real.get("xpcall")? };
+            Guard { bind: wrapped.get("bind")?, scrub: wrapped.get("scrub")?, xpcall: real.get("xpcall")? };
         let front = Front { lua, hidden: &hidden, read_only: lua.create_function(read_only)? };
 
         let common = lua.create_table()?;

@@ -234,11 +234,11 @@ fn a_runaway_script_can_be_ended() {
         let (started, over) = (Instant::now(), ended.clone());
         let interrupt = move || {
             let late = started.elapsed() > Duration::from_millis(30) && !over.get();
-            late.then_some("ERR Script killed by user with SCRIPT KILL.")
+            late.then_some("ERR Script killed by user with SCRIPT KILL...")
         };
         let vm = Vm::new(LIMIT, Rc::new(interrupt)).expect("a VM");
         let reply = eval_in(&vm, false, source);
-        assert!(reply.starts_with("-ERR Script killed by user with SCRIPT KILL."), "{source}: {reply}");
+        assert!(reply.starts_with("-ERR Script killed by user with SCRIPT KILL..."), "{source}: {reply}");
         ended.set(true);
         assert_eq!(eval_in(&vm, false, "local n = 0 for i = 1, 300000 do n = n + i end return 1"), ":1\r\n");
     }

@@ -29,8 +29,8 @@ impl Kind {
 
     fn killed(self) -> &'static str {
         match self {
-            Kind::Eval => "ERR Script killed by user with SCRIPT KILL.",
-            Kind::Function => "ERR Script killed by user with FUNCTION KILL.",
+            Kind::Eval => "ERR Script killed by user with SCRIPT KILL...",
+            Kind::Function => "ERR Script killed by user with FUNCTION KILL...",
         }
     }
 }
