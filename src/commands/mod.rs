@@ -270,8 +270,7 @@ impl Session {
         self.place = Place::Away(slot.clone());
         context.daemon.turns.leave(self.client.worker);
         context.daemon.scripts.send(errand);
-        slot.spin();
-        match slot.take() {
+        match slot.watch() {
             None => Progress { consumed, next: Next::Wait { until: None } },
             Some(back) => {
                 let there = self.come_back(back, out);

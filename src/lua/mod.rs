@@ -280,16 +280,20 @@ impl Vm {
         Err(format!("Error registering functions: {text}"))
     }
 
-    /// After a run: nothing of it stays but garbage, and not much of that.
+    /// Between the scripts of different clients: nothing of them stays but garbage, and not much of that.
+    pub fn clean(&self) {
+        if let Err(error) = self.sandbox.guard.scrub.call::<()>(()) {
+            tracing::warn!(%error, "the tables of scripts could not be cleaned");
+        }
+        self.tidy();
+    }
+
+    /// After a run: the hook is as it was.
     fn settle(&self) {
         if (self.interrupt)().is_some() {
             self.main.remove_hook();
             let _ = self.watch();
         }
-        if let Err(error) = self.sandbox.guard.scrub.call::<()>(()) {
-            tracing::warn!(%error, "the tables of scripts could not be cleaned");
-        }
-        self.tidy();
     }
 
     fn tidy(&self) {

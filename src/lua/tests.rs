@@ -39,6 +39,7 @@ fn eval_in(vm: &Vm, resp3: bool, source: &str) -> String {
         let value = vm.run(&run, &mut Echo)?;
         vm.answer(&value, &mut reply).map_err(String::into_bytes)
     });
+    vm.clean();
     if let Err(error) = ran {
         reply.out().clear();
         reply.error(error);

@@ -11,13 +11,13 @@ use crate::observe::Counters;
 use crate::wire::{Out, Progress};
 use parking_lot::Mutex;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
 /// Looks for a result before a worker turns to its other connections, and for errands before the thread sleeps: shorter
 /// than waking a thread takes.
-const LOOKS: u32 = 2000;
+const LOOKS: u32 = 500;
 /// The store is given back between errands after this time, so that others get a turn.
 const ALONE_FOR: Duration = Duration::from_millis(1);
 
@@ -32,9 +32,15 @@ pub(in crate::commands) struct Errand {
 /// Where the session finds itself again.
 #[derive(Default)]
 pub(in crate::commands) struct Slot {
-    is_ready: AtomicBool,
+    state: AtomicU8,
     back: Mutex<Option<Back>>,
 }
+
+/// The worker looks at the slot all the time.
+const WATCHED: u8 = 0;
+/// The worker does something else: the connection has to be woken.
+const LEFT_ALONE: u8 = 1;
+const READY: u8 = 2;
 
 /// What comes back.
 pub(in crate::commands) struct Back {
@@ -45,27 +51,34 @@ pub(in crate::commands) struct Back {
 }
 
 impl Slot {
-    fn leave(&self, back: Back) {
+    fn leave(&self, back: Back, client: &Client) {
         *self.back.lock() = Some(back);
-        self.is_ready.store(true, Ordering::Release);
+        if self.state.swap(READY, Ordering::AcqRel) == LEFT_ALONE {
+            client.nudge();
+        }
+    }
+
+    #[inline]
+    fn is_ready(&self) -> bool {
+        self.state.load(Ordering::Acquire) == READY
     }
 
     #[inline]
     pub fn take(&self) -> Option<Back> {
-        if !self.is_ready.load(Ordering::Acquire) {
-            return None;
-        }
-        self.back.lock().take()
+        if self.is_ready() { self.back.lock().take() } else { None }
     }
 
-    /// Waits for a moment: most scripts are over before the worker could do anything else.
-    pub fn spin(&self) {
+    /// Watches the slot for a moment: most scripts are over before the worker could do anything else. After that the
+    /// connection is woken when there is something.
+    pub fn watch(&self) -> Option<Back> {
         for _ in 0..LOOKS {
-            if self.is_ready.load(Ordering::Relaxed) {
-                return;
+            if self.is_ready() {
+                break;
             }
             std::hint::spin_loop();
         }
+        let _ = self.state.compare_exchange(WATCHED, LEFT_ALONE, Ordering::AcqRel, Ordering::Acquire);
+        self.take()
     }
 }
 
@@ -80,20 +93,17 @@ impl Errand {
         let mut out = Out::new();
         let context = Context { daemon, counters, now: daemon.clock.now(), busy: None };
         let fed = core.feed(context, &self.client, Some(room), &self.input, &mut out);
-        self.slot.leave(Back { core: Some(core), out, progress: Some(fed.progress) });
-        self.client.nudge();
+        room.vm.clean();
+        self.slot.leave(Back { core: Some(core), out, progress: Some(fed.progress) }, &self.client);
     }
 }
 
 impl Drop for Errand {
+    /// Nobody ran it, or the thread panicked on it and its session is lost.
     fn drop(&mut self) {
-        if let Some(core) = self.core.take() {
-            self.slot.leave(Back { core: Some(core), out: Out::new(), progress: None });
-            self.client.nudge();
-        } else if !self.slot.is_ready.load(Ordering::Acquire) {
-            // It panicked.
-            self.slot.leave(Back { core: None, out: Out::new(), progress: None });
-            self.client.nudge();
+        if !self.slot.is_ready() {
+            let core = self.core.take();
+            self.slot.leave(Back { core, out: Out::new(), progress: None }, &self.client);
         }
     }
 }
