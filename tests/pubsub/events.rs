@@ -10,7 +10,8 @@ use crate::support::real_redis::{RealRedis, connect};
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 
-/// Commands by family; `{k}` is a key, `{n}` a number, `{v}` a value. A family of commands adds its own here.
+/// Commands by family; `{k}` is a string's key, `{h}` a hash's and so on, `{n}` a number, `{v}` a value, `{m}` a
+/// member. A family of commands adds its own here.
 const FAMILIES: &[&[&str]] = &[
     // Strings
     &[
@@ -73,51 +74,139 @@ const FAMILIES: &[&[&str]] = &[
     ],
     // Streams; who is a consumer from when on is another matter in 7.2.
     &[
-        "XADD {k} {n}-* f {v}",
-        "XADD {k} 9-{n} f {v}",
-        "XADD {k} NOMKSTREAM {n}-* f {v}",
-        "XADD {k} MAXLEN 3 9-* f {v}",
-        "XADD {k} MINID 5 9-* f {v}",
-        "XTRIM {k} MAXLEN {n}",
-        "XTRIM {k} MINID {n}",
-        "XDEL {k} {n}-0 {n}-1",
-        "XSETID {k} 9-9",
-        "XLEN {k}",
-        "XRANGE {k} - + COUNT 2",
-        "XREAD COUNT 1 STREAMS {k} {k} 0 0",
-        "XGROUP CREATE {k} g 0",
-        "XGROUP CREATE {k} g $ MKSTREAM",
-        "XGROUP SETID {k} g {n}",
-        "XGROUP CREATECONSUMER {k} g c",
-        "XGROUP DELCONSUMER {k} g c",
-        "XGROUP DESTROY {k} g",
-        "XREADGROUP GROUP g d COUNT 1 STREAMS {k} 0",
-        "XACK {k} g {n}-0",
-        "XPENDING {k} g",
-        "XINFO STREAM {k}",
+        "XADD {x} {n}-* f {v}",
+        "XADD {x} 9-{n} f {v}",
+        "XADD {x} NOMKSTREAM {n}-* f {v}",
+        "XADD {x} MAXLEN 3 9-* f {v}",
+        "XADD {x} MINID 5 9-* f {v}",
+        "XTRIM {x} MAXLEN {n}",
+        "XTRIM {x} MINID {n}",
+        "XDEL {x} {n}-0 {n}-1",
+        "XSETID {x} 9-9",
+        "XLEN {x}",
+        "XRANGE {x} - + COUNT 2",
+        "XREAD COUNT 1 STREAMS {x} {x} 0 0",
+        "XGROUP CREATE {x} g 0",
+        "XGROUP CREATE {x} g $ MKSTREAM",
+        "XGROUP SETID {x} g {n}",
+        "XGROUP CREATECONSUMER {x} g c",
+        "XGROUP DELCONSUMER {x} g c",
+        "XGROUP DESTROY {x} g",
+        "XREADGROUP GROUP g d COUNT 1 STREAMS {x} 0",
+        "XACK {x} g {n}-0",
+        "XPENDING {x} g",
+        "XINFO STREAM {x}",
     ],
     // Lists
     &[
-        "RPUSH {k} {n} {n} {v}",
-        "LPUSH {k} {n}",
-        "LPUSHX {k} {n}",
-        "RPUSHX {k} {v}",
-        "LPOP {k}",
-        "RPOP {k} 2",
-        "LPOP {k} 0",
-        "LINSERT {k} BEFORE {n} {v}",
-        "LSET {k} 0 {n}",
-        "LREM {k} 0 {n}",
-        "LTRIM {k} 0 1",
-        "LTRIM {k} 5 2",
-        "LMOVE {k} {k} LEFT RIGHT",
-        "RPOPLPUSH {k} {k}",
-        "LMPOP 2 {k} {k} LEFT COUNT 2",
-        "BLPOP {k} {k} 0.001",
-        "BLMOVE {k} {k} LEFT RIGHT 0.001",
-        "BLMPOP 0.001 1 {k} RIGHT",
-        "LRANGE {k} 0 -1",
-        "LPOS {k} {n}",
+        "RPUSH {l} {n} {n} {v}",
+        "LPUSH {l} {n}",
+        "LPUSHX {l} {n}",
+        "RPUSHX {l} {v}",
+        "LPOP {l}",
+        "RPOP {l} 2",
+        "LPOP {l} 0",
+        "LINSERT {l} BEFORE {n} {v}",
+        "LSET {l} 0 {n}",
+        "LREM {l} 0 {n}",
+        "LTRIM {l} 0 1",
+        "LTRIM {l} 5 2",
+        "LMOVE {l} {l} LEFT RIGHT",
+        "RPOPLPUSH {l} {l}",
+        "LMPOP 2 {l} {l} LEFT COUNT 2",
+        "BLPOP {l} {l} 0.001",
+        "BLMOVE {l} {l} LEFT RIGHT 0.001",
+        "BLMPOP 0.001 1 {l} RIGHT",
+        "LRANGE {l} 0 -1",
+        "LPOS {l} {n}",
+        "SORT {l} ALPHA STORE {l}",
+    ],
+    // Bits and sketches
+    &[
+        "SETBIT {k} {n} 1",
+        "BITFIELD {k} SET u8 0 {n}",
+        "BITFIELD {k} GET u8 0",
+        "BITFIELD {k} INCRBY u8 0 1 OVERFLOW FAIL INCRBY u2 0 3",
+        "BITOP AND {k} {k} {k}",
+        "BITOP NOT {k} {k}",
+        "BITCOUNT {k}",
+        "BITPOS {k} 1",
+        "PFADD {p} {v} {n}",
+        "PFADD {p}",
+        "PFCOUNT {p} {p}",
+        "PFMERGE {p} {p} {p}",
+    ],
+    // Hashes
+    &[
+        "HSET {h} {m} {n}",
+        "HSET {h} {m} 1 {m} 2",
+        "HMSET {h} {m} {n}",
+        "HSETNX {h} {m} {n}",
+        "HINCRBY {h} {m} {n}",
+        "HINCRBYFLOAT {h} {m} 1.5",
+        "HDEL {h} {m} {m}",
+        "HGET {h} {m}",
+        "HMGET {h} {m} {m}",
+        "HLEN {h}",
+        "HEXISTS {h} {m}",
+        "HSTRLEN {h} {m}",
+    ],
+    // Sets. Not SMOVE: lest a member be lost for want of memory, it is added before it is removed, so that `new`
+    // comes earlier than in Redis.
+    &[
+        "SADD {s} {m} {m}",
+        "SREM {s} {m} {m}",
+        "SPOP {s} 10",
+        "SPOP {s} 0",
+        "SINTERSTORE {s} {s} {s}",
+        "SUNIONSTORE {s} {s} {s}",
+        "SDIFFSTORE {s} {s} {s}",
+        "SISMEMBER {s} {m}",
+        "SCARD {s}",
+        "SINTERCARD 2 {s} {s}",
+        "SMISMEMBER {s} {m}",
+    ],
+    // Sorted sets, and what is made of them
+    &[
+        "ZADD {z} {n} {m}",
+        "ZADD {z} {n} {m} {n} {m}",
+        "ZADD {z} NX {n} {m}",
+        "ZADD {z} XX {n} {m}",
+        "ZADD {z} XX CH GT {n} {m}",
+        "ZADD {z} INCR {n} {m}",
+        "ZINCRBY {z} {n} {m}",
+        "ZREM {z} {m} {m}",
+        "ZREMRANGEBYSCORE {z} {n} {n}",
+        "ZREMRANGEBYRANK {z} 0 1",
+        "ZREMRANGEBYLEX {z} [a [b",
+        "ZPOPMIN {z}",
+        "ZPOPMAX {z} 2",
+        "ZPOPMIN {z} 0",
+        "ZMPOP 2 {z} {z} MIN",
+        "BZPOPMIN {z} {z} 0.001",
+        "ZUNIONSTORE {z} 2 {z} {z}",
+        "ZINTERSTORE {z} 2 {z} {z}",
+        "ZDIFFSTORE {z} 2 {z} {z}",
+        "ZRANGESTORE {z} {z} 0 1",
+        "ZSCORE {z} {m}",
+        "ZRANK {z} {m}",
+        "ZCARD {z}",
+        "ZCOUNT {z} 0 9",
+    ],
+    // All types alike
+    &[
+        "DEL {any} {any}",
+        "EXPIRE {any} 1000",
+        "PERSIST {any}",
+        "RENAME {any} {any}",
+        "RENAMENX {any} {any}",
+        "COPY {any} {any} REPLACE",
+        "MOVE {any} 1",
+        "SET {any} {v} GET",
+        "GET {any}",
+        "SORT {any} BY nosort STORE {any}",
+        "TYPE {any}",
+        "EXPIRE {any} -1",
     ],
 ];
 
@@ -125,8 +214,13 @@ fn fill(template: &str, dice: &mut Dice) -> String {
     let words = template.split(' ').map(|word| match word {
         "{k}" => dice.pick(&["a", "b", "c", "d"]).to_owned(),
         "{n}" => (1 + dice.roll(9)).to_string(),
+        "{n}-{n}" => format!("{}-{}", 1 + dice.roll(99), dice.roll(3)),
         "{v}" => "v".repeat(1 + dice.roll(4)),
-        word => word.to_owned(),
+        "{m}" => dice.pick(&["a", "b", "c", "1", "2"]).to_owned(),
+        // Three keys of each type, which a few commands mix.
+        "{any}" => format!("{}{}", dice.pick(&["h", "l", "s", "z", "x", "p"]), dice.roll(3)),
+        "{h}" | "{l}" | "{s}" | "{z}" | "{x}" | "{p}" => format!("{}{}", &word[1..2], dice.roll(3)),
+        word => word.replace("{n}", &(1 + dice.roll(9)).to_string()),
     });
     words.collect::<Vec<_>>().join(" ")
 }
@@ -159,7 +253,12 @@ fn random_commands_announce_the_same_events() {
                 all
             })
         });
-        assert_eq!(ours, theirs, "ours, then theirs: {lines:?}");
+        let mut both = [ours, theirs];
+        if lines[0].contains("SPOP") || lines[0].contains("TTL") {
+            // A matter of chance, and of the moment.
+            both.iter_mut().for_each(|read| drop(read.remove("writer")));
+        }
+        assert_eq!(both[0], both[1], "ours, then theirs: {lines:?}");
     };
     both(&["listener: PSUBSCRIBE *"]);
     both(&["writer: DEBUG SET-ACTIVE-EXPIRE 0"]);
@@ -181,7 +280,7 @@ fn random_commands_announce_the_same_events() {
 fn only_the_chosen_events_are_published() {
     compare_with(
         "chosen-events",
-        &[],
+        &["--enable-debug-command", "yes"],
         "
         a: PSUBSCRIBE __key*
         b: SET k v
@@ -201,6 +300,7 @@ fn only_the_chosen_events_are_published() {
         b: SET new v
         b: CONFIG SET notify-keyspace-events Ex
         b: CONFIG GET notify-keyspace-events
+        b: DEBUG SET-ACTIVE-EXPIRE 0
         b: SELECT 3
         b: PSETEX soon 1 v
         b: SLEEP 20

@@ -1,6 +1,6 @@
 //! Client-side caching: who is told of which change, in every mode, beside a real `redis-server`.
 
-use crate::script::{Player, compare, play};
+use crate::script::{Player, compare, compare_with, play};
 use crate::support::Dice;
 use crate::support::process::Magpie;
 use crate::support::real_redis::{RealRedis, connect};
@@ -8,8 +8,9 @@ use std::io::{Read, Write};
 
 #[test]
 fn what_was_read_is_invalidated_once() {
-    compare(
+    compare_with(
         "tracking-default",
+        &["--enable-debug-command", "yes"],
         "
         a: CLIENT TRACKING ON
         a: GET k
@@ -56,9 +57,9 @@ fn what_was_read_is_invalidated_once() {
         # Expiry: by whoever looks.
         b: SELECT 0
         b: DEBUG SET-ACTIVE-EXPIRE 0
-        b: SET soon 1 PX 20
+        b: SET soon 1 PX 500
         a: GET soon
-        b: SLEEP 30
+        b: SLEEP 600
         b: GET soon
         a: GET soon
         b: SET soon 1
