@@ -117,6 +117,7 @@ pub mod daemon;
 pub mod double;
 pub mod glob;
 pub mod logging;
+pub mod lua;
 pub mod memcached;
 pub mod notifications;
 pub mod observe;
@@ -126,6 +127,7 @@ pub mod resp;
 pub mod server;
 pub mod store;
 pub mod tracking;
+pub mod turns;
 pub mod waiting;
 pub mod wire;
 
