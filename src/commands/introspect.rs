@@ -210,15 +210,8 @@ fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
             reply.bulk(b"spec");
             numbers(reply, &[("index", index.into())]);
         }
-        Begin::Streams(from) => {
-            reply.bulk(b"keyword");
-            reply.bulk(b"spec");
-            reply.map(2);
-            reply.bulk(b"keyword");
-            reply.bulk(b"STREAMS");
-            reply.bulk(b"startfrom");
-            reply.int(from);
-        }
+        Begin::Streams(from) => put_keyword(reply, "STREAMS", from),
+        Begin::GeoStore(word, from) => put_keyword(reply, word, from),
         Begin::Unknown(_) => put_unknown(reply),
     }
     reply.bulk(b"find_keys");
@@ -239,6 +232,16 @@ fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
         }
         Find::Unknown => put_unknown(reply),
     }
+}
+
+fn put_keyword(reply: &mut Reply<'_>, word: &str, from: u8) {
+    reply.bulk(b"keyword");
+    reply.bulk(b"spec");
+    reply.map(2);
+    reply.bulk(b"keyword");
+    reply.bulk(word.as_bytes());
+    reply.bulk(b"startfrom");
+    reply.int(from);
 }
 
 fn put_unknown(reply: &mut Reply<'_>) {

@@ -18,6 +18,7 @@ mod connection;
 mod debug;
 mod expire;
 mod expiry;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod info;
@@ -78,6 +79,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     connection::COMMANDS,
     debug::COMMANDS,
     expire::COMMANDS,
+    geo::COMMANDS,
     hyperloglog::COMMANDS,
     hash::COMMANDS,
     info::COMMANDS,

@@ -137,6 +137,8 @@ pub enum Begin {
     Index(u8),
     /// Behind `STREAMS` (XREAD, XREADGROUP), which Redis says is to be looked for from this argument on.
     Streams(u8),
+    /// Behind `STORE` or `STOREDIST` (GEORADIUS, GEORADIUSBYMEMBER), which are options from this argument on.
+    GeoStore(&'static str, u8),
     /// Where it takes more than a rule to tell.
     Unknown(Hidden),
 }
@@ -246,6 +248,7 @@ impl KeySpec {
         match self.begin {
             Begin::Index(index) => Some(index as usize),
             Begin::Streams(_) => behind_streams(argv),
+            Begin::GeoStore(word, from) => behind_geo_store(argv, word, from.into()),
             Begin::Unknown(_) => None,
         }
     }
@@ -264,6 +267,21 @@ fn behind_streams(argv: Argv<'_>) -> Option<usize> {
         let option = OPTIONS.iter().find(|(name, _)| arg.eq_ignore_ascii_case(name.as_bytes()));
         at += option?.1;
     }
+}
+
+/// The key that GEORADIUS stores to, if the word before it is this one: of several the last one counts.
+fn behind_geo_store(argv: Argv<'_>, word: &str, from: usize) -> Option<usize> {
+    let (mut at, mut last) = (from, None);
+    while at + 1 < argv.len() {
+        let option = argv.get(at)?;
+        let is = |word: &str| option.eq_ignore_ascii_case(word.as_bytes());
+        let stores = is("STORE") || is("STOREDIST");
+        if stores {
+            last = is(word).then_some(at + 1);
+        }
+        at += if stores || is("COUNT") { 2 } else { 1 };
+    }
+    last
 }
 
 /// One command.

@@ -115,7 +115,11 @@ impl<'o> Reply<'o> {
     }
 
     pub fn double(&mut self, value: f64) {
-        let text = double::text(value);
+        self.double_as(&double::text(value));
+    }
+
+    /// A double that is already printed.
+    pub fn double_as(&mut self, text: &str) {
         if self.resp3 {
             self.out.put_u8(b',');
             self.out.put(text.as_bytes());

@@ -7,6 +7,7 @@ mod support;
 mod acl;
 mod bitmap;
 mod dump;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod list;

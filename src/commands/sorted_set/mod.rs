@@ -1,7 +1,7 @@
 //! Sorted set commands. Meaning follows the Redis command pages.
 
 pub(super) mod bounds;
-mod change;
+pub(super) mod change;
 mod combine;
 mod pop;
 mod range;
