@@ -253,7 +253,7 @@ struct Listeners {
 
 impl Observer for Listeners {
     fn changed(&self, db: u32, key: &[u8], event: Event) {
-        if self.waiting.count() > 0 && event.is_change() {
+        if self.waiting.count() > 0 && event.may_serve() {
             self.waiting.changed(db, key);
         }
         self.notifications.changed(db, key, event);

@@ -12,6 +12,7 @@
 //! memcached/ the memcached text protocol: decode, classic, meta, stats, admin; knows nothing of RESP
 //! resp/      the RESP2 and RESP3 wire: requests decoded in place, replies; knows no command
 //! commands/  what Redis' words mean: the command table, the gates before a command, one file a family
+//! rdb/       values in Redis' own format, for DUMP and RESTORE; knows no command
 //! store/     the data: shards, items, deadlines, eviction; knows no protocol, no socket, no async
 //! acl/       users and what they may do: rules, log-ins, the log of denials; for both protocols
 //! daemon     the value that all connections share: configuration, store, clients, counters
@@ -32,7 +33,7 @@
 //! ```text
 //! main --> server --+--> memcached --------------+
 //!                   |                            +--> store --> clock
-//!                   +--> commands --+------------+
+//!                   +--> commands --+--> rdb -----+
 //!                                   +--> resp, glob
 //!
 //! memcached, commands --> daemon --> acl, config, clients, pubsub, waiting, observe, store
@@ -117,6 +118,7 @@ pub mod memcached;
 pub mod notifications;
 pub mod observe;
 pub mod pubsub;
+pub mod rdb;
 pub mod resp;
 pub mod server;
 pub mod store;

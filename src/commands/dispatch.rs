@@ -249,6 +249,9 @@ fn args_of<'a>(command: &Command, argv: Argv<'a>) -> Args<'a> {
 }
 
 fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
+    if command.reaches_beyond_keys(argv) {
+        return ctx.db.hold_all_for_one();
+    }
     let positions = command.key_positions(argv);
     ctx.db.hold_for_one(positions.iter().filter_map(|&at| argv.get(at)));
 }

@@ -219,6 +219,7 @@ fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
             reply.bulk(b"startfrom");
             reply.int(from);
         }
+        Begin::Unknown(_) => put_unknown(reply),
     }
     reply.bulk(b"find_keys");
     reply.map(2);
@@ -236,7 +237,14 @@ fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
             let fields = [("keynumidx", at.into()), ("firstkey", first.into()), ("keystep", step.into())];
             numbers(reply, &fields);
         }
+        Find::Unknown => put_unknown(reply),
     }
+}
+
+fn put_unknown(reply: &mut Reply<'_>) {
+    reply.bulk(b"unknown");
+    reply.bulk(b"spec");
+    reply.map(0);
 }
 
 /// `COMMAND DOCS [name …]`

@@ -86,6 +86,8 @@ pub enum KeyUse {
     ReadRemove,
     /// `RW access update variable_flags`: whether it is read depends on the arguments.
     MayReadUpdate,
+    /// The same of `BITFIELD`, which always reads, and may write.
+    ReadMayUpdate,
     /// `not_key`: a cluster routes by it as by a key (shard channels).
     NotKey,
 }
@@ -107,7 +109,7 @@ impl KeyUse {
             KeyUse::Remove => &["RM", "delete"],
             KeyUse::ReadRemove => &["RM", "access", "delete"],
             KeyUse::NotKey => &["not_key"],
-            KeyUse::MayReadUpdate => &["RW", "access", "update", "variable_flags"],
+            KeyUse::MayReadUpdate | KeyUse::ReadMayUpdate => &["RW", "access", "update", "variable_flags"],
         }
     }
 
@@ -118,6 +120,11 @@ impl KeyUse {
                 KeyUse::ReadUpdate
             }
             KeyUse::MayReadUpdate => KeyUse::Overwrite,
+            KeyUse::ReadMayUpdate => {
+                let is_write =
+                    |arg: &[u8]| arg.eq_ignore_ascii_case(b"SET") || arg.eq_ignore_ascii_case(b"INCRBY");
+                if argv.skip(2).iter().any(is_write) { KeyUse::ReadUpdate } else { KeyUse::Read }
+            }
             usage => usage,
         }
     }
@@ -130,6 +137,45 @@ pub enum Begin {
     Index(u8),
     /// Behind this word, looked for from an argument on (from the end when negative).
     Keyword(&'static str, i8),
+    /// Where it takes more than a rule to tell.
+    Unknown(Hidden),
+}
+
+/// Keys that Redis' key specifications call unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hidden {
+    /// Not among the arguments: those that the patterns of SORT lead to.
+    Patterns,
+    /// Behind the last `STORE` of SORT that is no option's argument.
+    SortStore,
+}
+
+impl Hidden {
+    fn positions(self, argv: Argv<'_>) -> Vec<usize> {
+        match self {
+            Hidden::Patterns => Vec::new(),
+            Hidden::SortStore => {
+                let (mut at, mut found) = (2, None);
+                while let Some(arg) = argv.get(at) {
+                    let is = |word: &str| arg.eq_ignore_ascii_case(word.as_bytes());
+                    if is("LIMIT") {
+                        at += 2;
+                    } else if is("GET") || is("BY") {
+                        at += 1;
+                    } else if is("STORE") && at + 1 < argv.len() {
+                        found = Some(at + 1);
+                    }
+                    at += 1;
+                }
+                found.into_iter().collect()
+            }
+        }
+    }
+
+    /// May a call reach keys that are no arguments?
+    fn reaches_beyond(self, argv: Argv<'_>) -> bool {
+        self == Hidden::Patterns && argv.skip(2).iter().any(|arg| arg.contains(&b'*'))
+    }
 }
 
 /// Which arguments are keys from there on.
@@ -140,6 +186,8 @@ pub enum Find {
     Range { last: i16, step: u8, limit: u8 },
     /// As many as the argument `at` says (relative), from `first` on, every `step`-th.
     Count { at: u8, first: u8, step: u8 },
+    /// See [`Begin::Unknown`].
+    Unknown,
 }
 
 /// Some keys of a command.
@@ -167,6 +215,9 @@ impl KeySpec {
 
     /// Positions of the keys; nothing where the arguments do not add up.
     pub fn positions(&self, argv: Argv<'_>) -> Vec<usize> {
+        if let Begin::Unknown(hidden) = self.begin {
+            return hidden.positions(argv);
+        }
         let Some(begin) = self.begin_in(argv) else { return Vec::new() };
         match self.find {
             Find::Range { last, step, limit } => {
@@ -187,6 +238,7 @@ impl KeySpec {
                 let from = begin + first as usize;
                 (0..count).map(|i| from + i * step.max(1) as usize).filter(|&at| at < argv.len()).collect()
             }
+            Find::Unknown => Vec::new(),
         }
     }
 
@@ -204,6 +256,7 @@ impl KeySpec {
                 };
                 found.map(|at| at + 1)
             }
+            Begin::Unknown(_) => None,
         }
     }
 }
@@ -322,6 +375,14 @@ impl Command {
                 .map(|sub| Command::new(sub, Some(spec.name), names))
                 .collect(),
         }
+    }
+
+    /// May a call reach keys that are not among its arguments? Then it holds the whole store.
+    pub fn reaches_beyond_keys(&self, argv: Argv<'_>) -> bool {
+        self.spec
+            .keys
+            .iter()
+            .any(|keys| matches!(keys.begin, Begin::Unknown(hidden) if hidden.reaches_beyond(argv)))
     }
 
     /// Positions of all keys of a call, and what is done with them.

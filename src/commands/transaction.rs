@@ -148,7 +148,8 @@ fn hold(ctx: &mut Ctx<'_>, transaction: &Transaction) {
         let argv = queued.argv.as_argv();
         let positions = queued.command.key_positions(argv);
         // Without keys a command may reach anything: FLUSHALL, RANDOMKEY, DBSIZE, a script.
-        if positions.is_empty() && !is_harmless(queued.command) {
+        let reaches_all = positions.is_empty() && !is_harmless(queued.command);
+        if reaches_all || queued.command.reaches_beyond_keys(argv) {
             ctx.db.hold_all();
             return;
         }

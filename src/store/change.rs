@@ -126,6 +126,15 @@ impl Event {
     pub fn is_change(self) -> bool {
         !matches!(self, Event::New | Event::KeyMiss)
     }
+
+    /// May a connection that waits for the key get something now? Of what happens to a stream only a new entry
+    /// and the end of a group matter, as in Redis: a reader would else bring back the consumer just deleted.
+    pub fn may_serve(self) -> bool {
+        match self.class() {
+            EventClass::Stream => matches!(self, Event::XAdd | Event::XGroupDestroy),
+            _ => self.is_change(),
+        }
+    }
 }
 
 /// Somebody who wants to know of every change. Called with the shard locked: what it does must be short and may

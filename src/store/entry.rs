@@ -1,6 +1,7 @@
 //! One key's place in the store, with its shard locked: what every command reads and writes through.
 
 use super::change::Event;
+use super::eviction::lfu;
 use super::heap::{Garbage, HeapIndex, HeapItem};
 use super::item::{self, Fields, INLINE_KEY_MAX, INLINE_MAX, Mark, Record};
 use super::log::{Handle, Queue};
@@ -39,6 +40,15 @@ impl Put {
     pub fn new(flags: u32, expiry: Expiry, event: Event) -> Put {
         Put { flags, expiry, event }
     }
+}
+
+/// What is known of accesses to an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Seconds since the last one.
+    Idle(u64),
+    /// Redis' logarithmic counter.
+    Frequency(u8),
 }
 
 /// A value as it is stored.
@@ -350,6 +360,19 @@ impl<'d> Entry<'d> {
         record.set_cas_unique(0);
         record.set_access((hits + 1).min(3), touched);
         record.clear_marks();
+    }
+
+    /// Says when or how often the item was accessed, when that is known from elsewhere. Does nothing where the
+    /// policy goes by the other.
+    pub fn set_access(&mut self, access: Access) {
+        let Some(found) = self.found else { return };
+        let touched = match (access, self.shared().policy().is_lfu()) {
+            (Access::Frequency(counter), true) => lfu::clock_of(self.now, counter),
+            (Access::Idle(seconds), false) => item::touched_before(self.now, seconds),
+            _ => return,
+        };
+        let hits = self.shard.log.record(found.handle).header.hits();
+        self.shard.log.record_mut(found.handle).set_access(hits, touched);
     }
 
     fn put_in_place(

@@ -428,6 +428,11 @@ pub(super) fn touched_at(now: Millis) -> u32 {
     (now.secs() & 0xFF_FFFF) as u32
 }
 
+/// The clock of an item that was last accessed so many seconds ago, as far back as it goes.
+pub(super) fn touched_before(now: Millis, seconds: u64) -> u32 {
+    touched_at(now).wrapping_sub(seconds.min(0xFF_FFFF) as u32) & 0xFF_FFFF
+}
+
 /// Seconds from `touched` to `now`, on a clock of 24 bits.
 pub(super) fn idle_secs(touched: u32, now: Millis) -> u64 {
     u64::from(touched_at(now).wrapping_sub(touched) & 0xFF_FFFF)

@@ -31,7 +31,7 @@ mod tests;
 
 pub use change::{Event, EventClass, Interest, Observer};
 pub use entry::{
-    Change, ChangeError, Entry, Expiry, Item, Owned, OwnedValue, Put, StoreError, Value, WrongKind,
+    Access, Change, ChangeError, Entry, Expiry, Item, Owned, OwnedValue, Put, StoreError, Value, WrongKind,
 };
 pub use eviction::PolicyKind;
 pub use item::Mark;
@@ -431,6 +431,14 @@ impl<'s> Db<'s> {
         if self.held.is_empty() {
             self.hold(keys);
             self.held_for_one = !self.held.is_empty();
+        }
+    }
+
+    /// [`Db::hold_all`] for a single command.
+    pub fn hold_all_for_one(&mut self) {
+        if self.held.is_empty() {
+            self.hold_all();
+            self.held_for_one = true;
         }
     }
 

@@ -5,9 +5,11 @@
 mod support;
 
 mod bitmap;
+mod dump;
 mod hash;
 mod hyperloglog;
 mod listpack;
 mod set;
 mod stream;
+mod stream_blocking;
 mod walk;

@@ -71,6 +71,31 @@ const FAMILIES: &[&[&str]] = &[
         "FLUSHDB",
         "PEXPIRE {k} 1",
     ],
+    // Streams; who is a consumer from when on is another matter in 7.2.
+    &[
+        "XADD {k} {n}-* f {v}",
+        "XADD {k} 9-{n} f {v}",
+        "XADD {k} NOMKSTREAM {n}-* f {v}",
+        "XADD {k} MAXLEN 3 9-* f {v}",
+        "XADD {k} MINID 5 9-* f {v}",
+        "XTRIM {k} MAXLEN {n}",
+        "XTRIM {k} MINID {n}",
+        "XDEL {k} {n}-0 {n}-1",
+        "XSETID {k} 9-9",
+        "XLEN {k}",
+        "XRANGE {k} - + COUNT 2",
+        "XREAD COUNT 1 STREAMS {k} {k} 0 0",
+        "XGROUP CREATE {k} g 0",
+        "XGROUP CREATE {k} g $ MKSTREAM",
+        "XGROUP SETID {k} g {n}",
+        "XGROUP CREATECONSUMER {k} g c",
+        "XGROUP DELCONSUMER {k} g c",
+        "XGROUP DESTROY {k} g",
+        "XREADGROUP GROUP g d COUNT 1 STREAMS {k} 0",
+        "XACK {k} g {n}-0",
+        "XPENDING {k} g",
+        "XINFO STREAM {k}",
+    ],
 ];
 
 fn fill(template: &str, dice: &mut Dice) -> String {

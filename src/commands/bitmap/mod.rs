@@ -38,7 +38,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         name: "bitfield",
         arity: Arity::AtLeast(2),
         flags: &[Flag::Write, Flag::DenyOom],
-        keys: &[KeySpec::one(1, KeyUse::MayReadUpdate)],
+        keys: &[KeySpec::one(1, KeyUse::ReadMayUpdate)],
         since: "3.2.0",
         complexity: FIELD_COMPLEXITY,
         summary: "Performs arbitrary bitfield integer operations on strings.",

@@ -1,6 +1,7 @@
 //! Commands on keys whatever their value is, and on whole databases.
 
 mod databases;
+mod dump;
 mod keys;
 mod object;
 mod scan;
@@ -16,6 +17,10 @@ const SERVER: CommandSpec = CommandSpec { acl: &["keyspace"], group: "server", .
 
 const READ_FAST: &[Flag] = &[Flag::ReadOnly, Flag::Fast];
 const WRITE_FAST: &[Flag] = &[Flag::Write, Flag::Fast];
+const RESTORE_COMPLEXITY: &str = "O(1) to create the new key and additional O(N*M) to reconstruct the serialized \
+    value, where N is the number of Redis objects composing the value and M their average size. For small \
+    string values the time complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted \
+    set values the complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).";
 const SUM: &[&str] = &["request_policy:multi_shard", "response_policy:agg_sum"];
 
 pub(super) const COMMANDS: &[CommandSpec] = &[
@@ -52,6 +57,20 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
             is O(1).",
         summary: "Deletes one or more keys.",
         run: keys::del,
+        ..GENERIC
+    },
+    CommandSpec {
+        name: "dump",
+        arity: Arity::Exactly(2),
+        flags: &[Flag::ReadOnly],
+        keys: &[KeySpec::one(1, KeyUse::Read)],
+        tips: &["nondeterministic_output"],
+        since: "2.6.0",
+        complexity: "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of \
+            Redis objects composing the value and M their average size. For small string values the time \
+            complexity is thus O(1)+O(1*M) where M is small, so simply O(1).",
+        summary: "Returns a serialized representation of the value stored at a key.",
+        run: dump::dump,
         ..GENERIC
     },
     CommandSpec {
@@ -144,6 +163,30 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         summary: "Renames a key only when the target key name doesn't exist.",
         run: transfer::renamenx,
         ..GENERIC
+    },
+    CommandSpec {
+        name: "restore",
+        arity: Arity::AtLeast(4),
+        flags: &[Flag::Write, Flag::DenyOom],
+        keys: &[KeySpec::one(1, KeyUse::Overwrite)],
+        acl: &["keyspace", "dangerous"],
+        since: "2.6.0",
+        complexity: RESTORE_COMPLEXITY,
+        summary: "Creates a key from the serialized representation of a value.",
+        run: dump::restore,
+        ..GENERIC
+    },
+    CommandSpec {
+        name: "restore-asking",
+        arity: Arity::AtLeast(4),
+        flags: &[Flag::Write, Flag::DenyOom, Flag::Asking],
+        keys: &[KeySpec::one(1, KeyUse::Overwrite)],
+        acl: &["keyspace", "dangerous"],
+        since: "3.0.0",
+        complexity: RESTORE_COMPLEXITY,
+        summary: "An internal command for migrating keys in a cluster.",
+        run: dump::restore,
+        ..SERVER
     },
     CommandSpec {
         name: "scan",

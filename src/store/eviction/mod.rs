@@ -93,7 +93,12 @@ pub mod lfu {
     }
 
     pub fn new_clock(now: Millis) -> u32 {
-        minutes(now) << 8 | u32::from(INITIAL)
+        clock_of(now, INITIAL)
+    }
+
+    /// The clock of an item whose counter is known.
+    pub fn clock_of(now: Millis, counter: u8) -> u32 {
+        minutes(now) << 8 | u32::from(counter)
     }
 
     /// The counter after its decay: one step every `decay_minutes`.

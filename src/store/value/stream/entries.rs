@@ -204,7 +204,7 @@ impl Entries {
 
     /// How many entries were ever added up to this ID, itself included; `None` where that cannot be told
     /// without counting.
-    fn count_up_to(&self, id: StreamId) -> Option<i64> {
+    pub fn count_up_to(&self, id: StreamId) -> Option<i64> {
         let (added, len) = (self.added as i64, self.len() as i64);
         if added == 0 {
             return Some(0);
