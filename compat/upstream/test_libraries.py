@@ -28,8 +28,9 @@ class Suite:
     package: str
     arguments: str
     environment: dict[str, str] = field(default_factory=dict)
-    #: Ports that the tests expect a Redis at.
-    ports: tuple[int, ...] = (6379,)
+    #: Ports that the tests expect a Redis and a memcached at.
+    redis_port: int = 6379
+    memcached_port: int = 11211
     #: Fewer passed tests than this mean that the suite has not really run.
     at_least: int = 1
 
@@ -74,12 +75,22 @@ SUITES = [
     Suite(
         "limits",
         "limits",
-        "-p no_docker -o addopts= tests -k 'redis_basic or (redis and not (cluster or sentinel or ssl or auth or uds))'",
+        "-p no_docker -o addopts= -W ignore tests --ignore=tests/benchmarks"
+        " -k '(redis or memcached) and not (cluster or sentinel or ssl or auth or uds or valkey or etcd or sasl)'",
         {"ASYNC_REDIS_IMPLEMENTATION": "redispy"},
-        ports=(7379,),
+        redis_port=7379,
+        memcached_port=22122,
+        at_least=40,
     ),
-    Suite("Flask-Limiter", "Flask-Limiter", "-p no_docker -o addopts= tests -k redis", ports=(46379,)),
-    Suite("python-redis-lock", "python-redis-lock", "-o addopts= tests/test_redis_lock.py"),
+    Suite(
+        "Flask-Limiter",
+        "Flask-Limiter",
+        "-p no_docker -o addopts= -W ignore tests",
+        redis_port=46379,
+        memcached_port=31211,
+        at_least=50,
+    ),
+    Suite("python-redis-lock", "python-redis-lock", "-o addopts= -n4 tests/test_redis_lock.py", at_least=150),
 ]
 
 
@@ -99,7 +110,7 @@ def start(suite: Suite, server: Server, directory: Path) -> Run:
     environment = {
         "PATH": f"{HERE / 'redirect' / server.name}:{binaries}:{os.environ['PATH']}",
         "PYTHONPATH": f"{HERE / 'redirect'}:{HERE}",
-        "COMPAT_REDIRECT": ",".join(f"{port}={server.redis.port}" for port in suite.ports),
+        "COMPAT_REDIRECT": f"{suite.redis_port}={server.redis.port},{suite.memcached_port}={server.memcached.port}",
         **suite.environment,
     }
     arguments = suite.arguments.format(url=server.redis.url())
