@@ -25,6 +25,17 @@ pub struct Profile {
     pub user: String,
 }
 
+/// What `CLIENT LIST` tells of a client that tracks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TrackingNote {
+    pub is_on: bool,
+    pub broadcasts: bool,
+    /// The client that it redirects to has gone.
+    pub is_broken: bool,
+    /// The id of that client; 0: none.
+    pub redirect: u64,
+}
+
 /// One connection as others see it. Its own task alone writes the atomics.
 #[derive(Debug)]
 pub struct Client {
@@ -40,6 +51,8 @@ pub struct Client {
     pub profile: Mutex<Profile>,
     /// The id of its user.
     pub user: AtomicU64,
+    /// Somebody has hung up on it: to others it is gone.
+    pub is_closing: AtomicBool,
     /// The last command: its number, as its protocol counts its commands, plus 1; 0: none yet.
     pub last_command: AtomicU32,
     pub db: AtomicU32,
@@ -53,7 +66,10 @@ pub struct Client {
     pub watching: AtomicU32,
     /// How many channels, patterns and shard channels it listens to (`pubsub::Kind`); the registry counts them.
     pub subscriptions: [AtomicU32; 3],
+    pub tracking: Mutex<TrackingNote>,
     pub monitor: AtomicBool,
+    /// It is not connected any more.
+    pub is_gone: AtomicBool,
     pub no_evict: AtomicBool,
     pub no_touch: AtomicBool,
     /// The client waits inside a command (`CLIENT UNBLOCK` may end that).
@@ -156,12 +172,12 @@ impl Client {
     /// Sends bytes as they are. A client that does not read them and lets more than `limit` bytes
     /// pile up, replies not yet sent included, is closed (0: no limit).
     pub fn push(&self, bytes: &[u8], limit: usize) {
-        self.push_with(bytes.len(), limit, |_, mail| mail.extend_from_slice(bytes));
+        self.push_with(limit, |_, mail| mail.extend_from_slice(bytes));
     }
 
     /// `push` of a message, an array in RESP2. Its first byte is the one that RESP3 has another for.
     pub fn push_message(&self, message: &[u8], limit: usize) {
-        self.push_with(message.len(), limit, |resp3, mail| {
+        self.push_with(limit, |resp3, mail| {
             let at = mail.len();
             mail.extend_from_slice(message);
             if resp3 {
@@ -170,19 +186,24 @@ impl Client {
         });
     }
 
-    fn push_with(&self, len: usize, limit: usize, write: impl FnOnce(bool, &mut Vec<u8>)) {
+    /// `push` of what `write` appends, which is told whether the client speaks RESP3.
+    pub fn push_with(&self, limit: usize, write: impl FnOnce(bool, &mut Vec<u8>)) {
         self.post(|mail| {
+            if mail.close || mail.overflowed {
+                return;
+            }
+            write(self.resp.load(Ordering::Relaxed) == 3, &mut mail.push);
             let unsent = mail.push.len() + self.output_bytes.load(Ordering::Relaxed) as usize;
-            if limit != 0 && unsent + len > limit {
+            if limit != 0 && unsent > limit {
                 mail.push = Vec::new();
                 mail.overflowed = true;
-            } else if !(mail.close || mail.overflowed) {
-                write(self.resp.load(Ordering::Relaxed) == 3, &mut mail.push);
             }
         });
     }
 
+    /// Hangs up on it, as soon as its task gets to it; at once in the eyes of others.
     pub fn close(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
         self.post(|mail| mail.close = true);
     }
 
@@ -237,6 +258,7 @@ impl Clients {
             last_active: AtomicU64::new(arrival.now.0),
             profile: Mutex::new(Profile { user: "default".into(), ..Profile::default() }),
             user: AtomicU64::new(0),
+            is_closing: AtomicBool::new(false),
             last_command: AtomicU32::new(0),
             db: AtomicU32::new(0),
             resp: AtomicU8::new(2),
@@ -245,7 +267,9 @@ impl Clients {
             queued_bytes: AtomicU64::new(0),
             watching: AtomicU32::new(0),
             subscriptions: Default::default(),
+            tracking: Mutex::default(),
             monitor: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             blocked: AtomicBool::new(false),
@@ -262,6 +286,7 @@ impl Clients {
     }
 
     pub fn forget(&self, client: &Client) {
+        client.is_gone.store(true, Ordering::Relaxed);
         self.stop_monitor(client);
         self.by_id.remove(&client.id);
     }

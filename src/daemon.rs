@@ -9,6 +9,7 @@ use crate::observe::commands::CommandTotals;
 use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowLog, Totals};
 use crate::pubsub::PubSub;
 use crate::store::{Event, Interest, Observer, PolicyKind, Store, StoreOptions};
+use crate::tracking::Tracking;
 use crate::waiting::Waiting;
 use parking_lot::Mutex;
 use std::path::Path;
@@ -28,6 +29,7 @@ pub struct Daemon {
     /// Users and what they may do.
     pub acl: Acl,
     pub pubsub: Arc<PubSub>,
+    pub tracking: Arc<Tracking>,
     listeners: Listeners,
     /// One set of counters a worker.
     pub counters: Box<[Counters]>,
@@ -92,9 +94,11 @@ impl Daemon {
             seed: getrandom::u64().unwrap_or_else(|_| clock.now().0),
         });
         let (waiting, pubsub) = (Arc::<Waiting>::default(), Arc::<PubSub>::default());
+        let tracking = Arc::<Tracking>::default();
         let listeners = Listeners {
             waiting: waiting.clone(),
             notifications: Arc::new(Notifications::new(pubsub.clone())),
+            tracking: tracking.clone(),
         };
         store.observe(Arc::new(listeners.clone()));
         let daemon = Daemon {
@@ -102,6 +106,7 @@ impl Daemon {
             clients: Clients::default(),
             acl: Acl::new(&config.text(Param::RequirePass)),
             pubsub,
+            tracking,
             listeners,
             counters: (0..workers.max(1)).map(|_| Counters::default()).collect(),
             started: clock.now(),
@@ -124,6 +129,7 @@ impl Daemon {
         daemon.follow(Param::SlowlogLogSlowerThan);
         daemon.follow(Param::ClientOutputBufferLimit);
         daemon.follow(Param::NotifyKeyspaceEvents);
+        daemon.follow(Param::TrackingTableMaxKeys);
         daemon
     }
 
@@ -153,8 +159,11 @@ impl Daemon {
             Param::RequirePass => self.acl.set_default_password(&config.text(param)),
             Param::ClientOutputBufferLimit => {
                 let limit = config.output_limit(ClientClass::Pubsub).hard_bytes;
-                self.pubsub.set_limit(usize::try_from(limit).unwrap_or(usize::MAX));
+                let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+                self.pubsub.set_limit(limit);
+                self.tracking.set_limit(limit);
             }
+            Param::TrackingTableMaxKeys => self.tracking.set_max_keys(config.size(param)),
             Param::NotifyKeyspaceEvents => {
                 let is_wanted = self.listeners.notifications.choose(config.number(param));
                 self.store.listen(Interest::Notifications, is_wanted);
@@ -249,6 +258,7 @@ impl Daemon {
 struct Listeners {
     waiting: Arc<Waiting>,
     notifications: Arc<Notifications>,
+    tracking: Arc<Tracking>,
 }
 
 impl Observer for Listeners {
@@ -256,15 +266,21 @@ impl Observer for Listeners {
         if self.waiting.count() > 0 && event.may_serve() {
             self.waiting.changed(db, key);
         }
+        if event.is_change() {
+            self.tracking.changed(key);
+        }
         self.notifications.changed(db, key, event);
     }
 
     fn flushed(&self, db: Option<u32>) {
         self.waiting.changed_all(db.as_ref().map(std::slice::from_ref));
+        self.tracking.changed_all();
     }
 
     fn swapped(&self, a: u32, b: u32) {
         self.waiting.changed_all(Some(&[a, b]));
+        // Differs: Redis leaves what clients have cached of the two as it is.
+        self.tracking.changed_all();
     }
 }
 

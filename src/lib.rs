@@ -19,6 +19,7 @@
 //! clients    who is connected, and the mailbox through which one connection reaches another
 //! waiting    connections that wait for keys, in order of arrival
 //! notifications  keyspace notifications: changes of keys, published
+//! tracking   which client has cached which key, and is to be told when it changes
 //! pubsub     channels and patterns, and who listens to them
 //! observe/   counters, slow log, latency events, rates; counts what it is told
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
@@ -36,7 +37,7 @@
 //!                   +--> commands --+--> rdb -----+
 //!                                   +--> resp, glob
 //!
-//! memcached, commands --> daemon --> acl, config, clients, pubsub, waiting, observe, store
+//! memcached, commands --> daemon --> acl, config, clients, pubsub, tracking, waiting, observe, store
 //! waiting --> clients, resp
 //! server, memcached, resp --> wire
 //! ```
@@ -55,7 +56,7 @@
 //!   them in index order through `Db::hold`; nobody else holds two.
 //! - Commands are plain functions, never `async`, so a shard's lock cannot live across an `.await`. What
 //!   has to wait answers `Outcome::Sleep` or `Outcome::Block`, and the connection does the waiting.
-//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients` and `pubsub`, tokio's
+//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients`, `pubsub` and `tracking`, tokio's
 //!   sockets in `server`, jemalloc in `main`.
 //!
 //! # Threads
@@ -122,6 +123,7 @@ pub mod rdb;
 pub mod resp;
 pub mod server;
 pub mod store;
+pub mod tracking;
 pub mod waiting;
 pub mod wire;
 

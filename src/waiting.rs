@@ -6,7 +6,7 @@
 //! again, in the order in which they came, and leaves each one's reply with its waiter: the connection finds it
 //! there, on whatever worker it lives.
 
-use crate::clients::Client;
+use crate::clients::{Client, Unblock};
 use crate::clock::Millis;
 use crate::resp::OwnedArgv;
 use parking_lot::{Mutex, MutexGuard};
@@ -16,6 +16,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// A database's number and a key in it.
 pub type Place = (u32, Box<[u8]>);
+
+/// What `CLIENT UNBLOCK … ERROR` makes of a reply.
+pub const UNBLOCKED: &[u8] = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
 
 /// What a client gets whose wait ends with nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,10 +65,10 @@ impl Waiter {
         Waiter { client, db, resp3, argv, keys, deadline, nil, state }
     }
 
-    /// Claims it, to run its command. `false`: it waits no longer.
-    pub fn begin(&self) -> bool {
+    /// Claims it, to run its command or to end its wait. `false`: it waits no longer, or its time is over.
+    pub fn begin(&self, now: Millis) -> bool {
         let mut state = self.state.lock();
-        let is_waiting = *state == WaitState::Waiting;
+        let is_waiting = *state == WaitState::Waiting && !self.is_late(now);
         if is_waiting {
             *state = WaitState::Serving;
         }
@@ -88,12 +91,24 @@ impl Waiter {
 
     /// For its connection: the reply, once. Gives up when the deadline has passed.
     pub fn poll(&self, now: Millis) -> Option<Vec<u8>> {
-        if self.deadline.is_some_and(|deadline| deadline <= now) {
+        if self.is_late(now) {
             self.cancel(|| self.nothing().to_vec());
         }
         match &mut *self.state.lock() {
             WaitState::Over(reply) => Some(std::mem::take(reply)),
             _ => None,
+        }
+    }
+
+    fn is_late(&self, now: Millis) -> bool {
+        self.deadline.is_some_and(|deadline| deadline <= now)
+    }
+
+    /// The reply when `CLIENT UNBLOCK` ends the wait.
+    pub fn unblocked(&self, how: Unblock) -> Vec<u8> {
+        match how {
+            Unblock::Error => UNBLOCKED.to_vec(),
+            Unblock::Timeout => self.nothing().to_vec(),
         }
     }
 
@@ -111,6 +126,7 @@ impl Waiter {
 #[derive(Debug, Default)]
 pub struct Waiting {
     queues: Mutex<HashMap<Place, VecDeque<Arc<Waiter>>>>,
+    by_client: Mutex<HashMap<u64, Arc<Waiter>>>,
     /// Keys that have changed since somebody looked, in order.
     ready: Mutex<VecDeque<Place>>,
     has_ready: AtomicBool,
@@ -126,6 +142,7 @@ impl Waiting {
             on_first();
         }
         self.count.fetch_add(1, Ordering::Relaxed);
+        self.by_client.lock().insert(waiter.client.id, waiter.clone());
         let mut seen = HashSet::new();
         for key in waiter.keys.iter().filter(|key| seen.insert(&***key)) {
             queues.entry((waiter.db, key.clone())).or_default().push_back(waiter.clone());
@@ -149,13 +166,24 @@ impl Waiting {
         }
         if was_there {
             self.count.fetch_sub(1, Ordering::Relaxed);
+            self.by_client.lock().remove(&waiter.client.id);
             if queues.is_empty() {
                 on_last();
             }
         }
     }
 
-    /// How many clients wait (`INFO`'s blocked_clients).
+    /// The command that a client waits in.
+    pub fn of_client(&self, id: u64) -> Option<Arc<Waiter>> {
+        self.by_client.lock().get(&id).cloned()
+    }
+
+    /// How many keys are waited for.
+    pub fn keys(&self) -> usize {
+        self.queues.lock().len()
+    }
+
+    /// How many clients wait.
     pub fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }

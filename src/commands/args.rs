@@ -85,10 +85,11 @@ impl<'a> Args<'a> {
     pub fn timeout(&mut self, now: Millis) -> Result<Option<Millis>, CommandError> {
         let error = |what| CommandError::other(format!("ERR timeout is {what}"));
         let seconds = parse_float(self.bytes()?).ok_or_else(|| error("not a float or out of range"))?;
-        if seconds < 0.0 {
+        // Rounded up before it is looked at: -0.0001 is for ever.
+        let ms = (seconds * 1000.0).ceil();
+        if ms < 0.0 {
             return Err(error("negative"));
         }
-        let ms = (seconds * 1000.0).ceil();
         if ms >= i64::MAX as f64 || now.0.checked_add(ms as u64).is_none_or(|at| i64::try_from(at).is_err()) {
             return Err(error("out of range"));
         }

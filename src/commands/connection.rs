@@ -246,6 +246,7 @@ fn reset(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     transaction::end(ctx);
     monitor::stop(ctx);
     ctx.state.subscriptions.end(ctx.daemon, ctx.client);
+    ctx.state.tracking.stop(ctx.daemon, ctx.client);
     select_db(ctx, 0);
     set_resp3(ctx, false);
     client::set_name(ctx, b"");

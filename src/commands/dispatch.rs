@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use super::session::Replies;
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
-use super::{Args, CommandResult, Ctx, Outcome, blocking, metering, permission, transaction};
+use super::{Args, CommandResult, Ctx, Outcome, blocking, client, metering, permission, transaction};
 use crate::clock::Millis;
 use crate::config::Param;
 use crate::daemon::Context;
@@ -43,8 +43,8 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     ctx.counters.add(Counter::Commands, 1);
     // A command that cannot be queued spoils the transaction; one that ends it cannot.
     let spoils = !matches!(found, Ok(command) if ends_transaction(command));
-    let is_known = found.is_ok();
-    let is_silenced = !matches!(found, Ok(command) if command.answers_with_messages);
+    let known = found.as_ref().ok().copied();
+    let is_silenced = !known.is_some_and(|command| command.answers_with_messages);
     let result = found.and_then(|command| {
         if let Err(error) = gates(ctx, command, argv) {
             ctx.counters.commands.reject(command.number);
@@ -56,7 +56,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
         call(ctx, command, argv)
     });
     let result = match result {
-        Err(CommandError::Arity(name)) if !is_known => {
+        Err(CommandError::Arity(name)) if known.is_none() => {
             if let Some(command) = TABLE.find_full(name.as_bytes()) {
                 ctx.counters.commands.reject(command.number);
             }
@@ -84,6 +84,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
         }
     };
     mute(ctx, mark, is_silenced);
+    ctx.state.tracking.command_ends(ctx.state.transaction.is_some(), known);
     if ctx.daemon.waiting.has_ready() {
         blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now });
     }
@@ -257,20 +258,32 @@ fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
 }
 
 /// Several keys are held together, so that nobody sees a half; those of a command that may have to wait until it
-/// is known to wait, so that no change is missed.
+/// is known to wait, so that no change is missed; those that a client caches until they are remembered.
 #[inline]
 fn execute(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
     let mut args = args_of(command, argv);
-    if ctx.db.is_holding() {
+    let remembers = command.is_read && ctx.state.tracking.remembers();
+    let is_held = ctx.db.is_holding();
+    if is_held {
         ctx.db.keep_held();
-    } else if command.holds_keys {
+    } else if command.holds_keys || remembers {
         hold_keys(ctx, command, argv);
-        let result = (command.spec.run)(ctx, &mut args);
+        if remembers {
+            ctx.db.keep_held();
+        }
+    } else {
+        return (command.spec.run)(ctx, &mut args);
+    }
+    let result = (command.spec.run)(ctx, &mut args);
+    // Before the shards are let go: no change comes between.
+    if remembers {
+        client::remember(ctx, command, argv);
+    }
+    if !is_held {
         if let Ok(Outcome::Block { deadline, nil }) = result {
             ctx.waiter = Some(blocking::wait(ctx, command, argv, deadline, nil));
         }
         ctx.db.release();
-        return result;
     }
-    (command.spec.run)(ctx, &mut args)
+    result
 }

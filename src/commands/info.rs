@@ -3,7 +3,7 @@
 
 use super::memory::{Memory, ratio};
 use super::table::{Arity, CommandSpec, Flag, TABLE};
-use super::{Args, CommandResult, Ctx, Done};
+use super::{Args, CommandResult, Ctx, Done, keysizes};
 use crate::clients::Wire;
 use crate::config::Param;
 use crate::observe::{Counter, process};
@@ -52,6 +52,9 @@ const SECTIONS: &[Section] = &[
     ("Latencystats", Shown::InAll, latency_stats),
     ("Cluster", Shown::Always, |_, text| text.line("cluster_enabled", 0)),
     ("Keyspace", Shown::Always, keyspace),
+    ("Keysizes", Shown::InAll, |ctx, text| {
+        keysizes::lines(ctx).into_iter().for_each(|(name, value)| text.line(name, value));
+    }),
 ];
 
 /// `INFO [section …]`
@@ -161,12 +164,12 @@ fn clients(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("client_recent_max_input_buffer", most(|client| client.query_bytes.load(Relaxed)));
     text.line("client_recent_max_output_buffer", most(|client| client.output_bytes.load(Relaxed)));
     text.line("blocked_clients", count(|client| client.blocked.load(Relaxed)));
-    text.line("tracking_clients", 0);
+    text.line("tracking_clients", ctx.daemon.tracking.clients());
     text.line("pubsub_clients", count(crate::clients::Client::is_subscriber));
     text.line("watching_clients", count(|client| client.watching.load(Relaxed) > 0));
     text.line("clients_in_timeout_table", 0);
     text.line("total_watched_keys", clients.iter().map(|c| u64::from(c.watching.load(Relaxed))).sum::<u64>());
-    text.line("total_blocking_keys", 0);
+    text.line("total_blocking_keys", ctx.daemon.waiting.keys());
     text.line("total_blocking_keys_on_nokey", 0);
 }
 
@@ -298,11 +301,11 @@ fn stats(ctx: &mut Ctx<'_>, text: &mut Text) {
         "active_defrag_key_misses",
         "total_active_defrag_time",
         "current_active_defrag_time",
-        "tracking_total_keys",
-        "tracking_total_items",
-        "tracking_total_prefixes",
-        "unexpected_error_replies",
     ]);
+    text.line("tracking_total_keys", daemon.tracking.keys());
+    text.line("tracking_total_items", daemon.tracking.items());
+    text.line("tracking_total_prefixes", daemon.tracking.prefixes());
+    text.zeros(&["unexpected_error_replies"]);
     text.line("total_error_replies", count(Counter::ErrorReplies));
     text.zeros(&[
         "dump_payload_sanitizations",

@@ -2,7 +2,7 @@
 //! `arguments` and no `history`.
 
 use super::categories::categories;
-use super::table::{Arity, Begin, Command, CommandSpec, Find, Flag, KeySpec, TABLE};
+use super::table::{Arity, Begin, Command, CommandSpec, Find, Flag, KeySpec, KeyUse, TABLE};
 use super::{Args, CommandError, CommandResult, Ctx, Done};
 use crate::resp::{Argv, Reply};
 
@@ -210,12 +210,12 @@ fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
             reply.bulk(b"spec");
             numbers(reply, &[("index", index.into())]);
         }
-        Begin::Keyword(word, from) => {
+        Begin::Streams(from) => {
             reply.bulk(b"keyword");
             reply.bulk(b"spec");
             reply.map(2);
             reply.bulk(b"keyword");
-            reply.bulk(word.as_bytes());
+            reply.bulk(b"STREAMS");
             reply.bulk(b"startfrom");
             reply.int(from);
         }
@@ -332,20 +332,16 @@ fn getkeys(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 /// `COMMAND GETKEYSANDFLAGS command [arg …]`
 fn getkeysandflags(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let (command, argv) = asked_for(args)?;
-    let keys: Vec<(&[u8], &KeySpec)> = command
-        .spec
-        .key_specs()
-        .flat_map(|spec| spec.positions(argv).into_iter().map(move |at| (at, spec)))
-        .filter_map(|(at, spec)| Some((argv.get(at)?, spec)))
-        .collect();
+    let keys: Vec<(&[u8], KeyUse)> =
+        command.keys(argv).filter_map(|(at, usage)| Some((argv.get(at)?, usage))).collect();
     if keys.is_empty() && !command.spec.has(Flag::NoMandatoryKeys) {
         return Err(CommandError::other("ERR Invalid arguments specified for command"));
     }
     ctx.reply.array(keys.len());
-    for (key, spec) in keys {
+    for (key, usage) in keys {
         ctx.reply.array(2);
         ctx.reply.bulk(key);
-        put_words(&mut ctx.reply, spec.usage.flags().iter());
+        put_words(&mut ctx.reply, usage.flags().iter());
     }
     Ok(Done)
 }

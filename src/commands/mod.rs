@@ -22,8 +22,10 @@ mod hash;
 mod hyperloglog;
 mod info;
 mod introspect;
+mod keysizes;
 mod keyspace;
 mod latency;
+mod list;
 mod long_double;
 mod lookup;
 mod memory;
@@ -32,6 +34,7 @@ mod monitor;
 mod permission;
 mod pubsub;
 mod random;
+mod replica;
 mod replication;
 mod scan;
 mod server;
@@ -53,7 +56,8 @@ use crate::daemon::{Context, Daemon};
 use crate::observe::Counters;
 use crate::resp::{Decoder, Limits, Reply, Step};
 use crate::store::Db;
-use crate::waiting::{Nil, Waiter};
+use crate::tracking::Acting;
+use crate::waiting::{Nil, UNBLOCKED, Waiter};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
 use session::State;
 use std::sync::Arc;
@@ -75,9 +79,11 @@ static FAMILIES: &[&[CommandSpec]] = &[
     introspect::COMMANDS,
     keyspace::COMMANDS,
     latency::COMMANDS,
+    list::COMMANDS,
     memory::COMMANDS,
     monitor::COMMANDS,
     pubsub::COMMANDS,
+    replica::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
@@ -196,6 +202,7 @@ impl Session {
             waiter: None,
         };
         ctx.db.set_touching(!ctx.state.no_touch);
+        let _acting = Acting::as_client(ctx.client.id);
         // Whoever learns from elsewhere that something was published and then asks, gets the message first.
         ctx.take_messages();
         let next = loop {
@@ -206,7 +213,7 @@ impl Session {
                     Ok(reply) => ctx.reply.out().put(&reply),
                 }
                 if let Some(Pause::Blocked(waiter)) = self.pause.take() {
-                    blocking::leave(daemon, &waiter);
+                    blocking::leave(daemon, &waiter, context.now);
                     dispatch::mute(&mut ctx, mark, true);
                 }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
@@ -259,24 +266,21 @@ impl Session {
                 }
             }
         };
+        daemon.tracking.tell_news();
+        ctx.take_messages();
         Progress { consumed, next }
     }
 
-    /// `CLIENT UNBLOCK` reached the connection; nothing to do unless a command is waiting.
+    /// `CLIENT UNBLOCK` reached the connection; nothing to do unless a command sleeps (`WAIT`). One that waits for
+    /// keys was ended by whoever called.
     pub fn unblock(&mut self, how: Unblock) {
-        const ERROR: &[u8] = b"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n";
-        match &mut self.pause {
-            Some(Pause::Blocked(waiter)) => waiter.cancel(|| match how {
-                Unblock::Error => ERROR.to_vec(),
-                Unblock::Timeout => waiter.nothing().to_vec(),
-            }),
-            Some(Pause::Asleep { until, reply }) if self.client.blocked.load(Ordering::Relaxed) => {
-                *until = Millis(0);
-                if how == Unblock::Error {
-                    *reply = ERROR.to_vec();
-                }
+        if let Some(Pause::Asleep { until, reply }) = &mut self.pause
+            && self.client.blocked.load(Ordering::Relaxed)
+        {
+            *until = Millis(0);
+            if how == Unblock::Error {
+                *reply = UNBLOCKED.to_vec();
             }
-            _ => {}
         }
     }
 
@@ -284,9 +288,10 @@ impl Session {
     pub fn close(&mut self, daemon: &Daemon, now: Millis) {
         if let Some(Pause::Blocked(waiter)) = self.pause.take() {
             waiter.cancel(Vec::new);
-            blocking::leave(daemon, &waiter);
+            blocking::leave(daemon, &waiter, now);
         }
         self.state.subscriptions.end(daemon, &self.client);
+        self.state.tracking.stop(daemon, &self.client);
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
     }
 

@@ -1,5 +1,6 @@
 //! What a RESP connection remembers between requests.
 
+use super::client::Tracking;
 use super::pubsub::Subscriptions;
 use super::table::Command;
 use crate::acl::Login;
@@ -58,6 +59,7 @@ pub struct State {
     /// By database and key.
     pub watched: HashMap<(u32, Box<[u8]>), WatchedKey>,
     pub subscriptions: Subscriptions,
+    pub tracking: Tracking,
     /// Inside `EXEC`: what would wait must not.
     pub executing: bool,
     /// What a command that is about to wait is to be run again with, when not with the same arguments.
@@ -78,6 +80,7 @@ impl State {
             transaction: None,
             watched: HashMap::new(),
             subscriptions: Subscriptions::default(),
+            tracking: Tracking::default(),
             executing: false,
             retry_as: None,
             monitors: false,

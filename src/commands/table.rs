@@ -135,8 +135,8 @@ impl KeyUse {
 pub enum Begin {
     /// At this argument.
     Index(u8),
-    /// Behind this word, looked for from an argument on (from the end when negative).
-    Keyword(&'static str, i8),
+    /// Behind `STREAMS` (XREAD, XREADGROUP), which Redis says is to be looked for from this argument on.
+    Streams(u8),
     /// Where it takes more than a rule to tell.
     Unknown(Hidden),
 }
@@ -245,19 +245,24 @@ impl KeySpec {
     fn begin_in(&self, argv: Argv<'_>) -> Option<usize> {
         match self.begin {
             Begin::Index(index) => Some(index as usize),
-            Begin::Keyword(word, from) => {
-                let is_it =
-                    |at: usize| argv.get(at).is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
-                let found = if from >= 0 {
-                    (from as usize..argv.len()).find(|&at| is_it(at))
-                } else {
-                    let last = argv.len().checked_sub(from.unsigned_abs() as usize)?;
-                    (1..=last).rev().find(|&at| is_it(at))
-                };
-                found.map(|at| at + 1)
-            }
+            Begin::Streams(_) => behind_streams(argv),
             Begin::Unknown(_) => None,
         }
+    }
+}
+
+/// Where the keys of XREAD and XREADGROUP begin. Differs: Redis looks for the word, though a group or a
+/// consumer may be called so too; but whose shards are locked must be the keys that the command then uses.
+fn behind_streams(argv: Argv<'_>) -> Option<usize> {
+    const OPTIONS: &[(&str, usize)] = &[("NOACK", 1), ("BLOCK", 2), ("COUNT", 2), ("GROUP", 3)];
+    let mut at = 1;
+    loop {
+        let arg = argv.get(at)?;
+        if arg.eq_ignore_ascii_case(b"STREAMS") {
+            return Some(at + 1);
+        }
+        let option = OPTIONS.iter().find(|(name, _)| arg.eq_ignore_ascii_case(name.as_bytes()));
+        at += option?.1;
     }
 }
 
@@ -391,7 +396,7 @@ impl Command {
             let usage = keys.usage.in_call(argv);
             keys.positions(argv).into_iter().map(move |at| (at, usage))
         };
-        self.spec.keys.iter().flat_map(of)
+        self.spec.key_specs().flat_map(of)
     }
 
     /// Positions of all keys of a call.

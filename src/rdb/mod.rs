@@ -12,6 +12,7 @@
 mod code;
 mod crc64;
 mod hash;
+mod list;
 mod lzf;
 mod reader;
 mod set;
@@ -41,6 +42,7 @@ pub struct Limits {
     /// Bytes that may come of what is compressed.
     pub decompressed: usize,
     pub hash: value::hash::Limits,
+    pub list: value::list::NodeLimit,
     pub set: value::set::Limits,
 }
 
@@ -58,7 +60,7 @@ pub enum LoadError {
 /// The payload of a value. `O(bytes)`.
 pub fn dump(item: &Item<'_>, compresses: bool) -> Vec<u8> {
     match item.object() {
-        Some(object) => dump_object(object, compresses),
+        Some(object) => dump_object(&object, compresses),
         None => dump_string(item.string().unwrap_or_default(), compresses),
     }
 }
@@ -76,6 +78,7 @@ pub fn dump_object(object: &Object, compresses: bool) -> Vec<u8> {
     match object {
         Object::String(text) => string::save(text, &mut writer),
         Object::Hash(hash) => hash::save(hash, &mut writer),
+        Object::List(list) => list::save(list, &mut writer),
         Object::Set(set) => set::save(set, &mut writer),
         Object::Stream(stream) => stream::save(stream, &mut writer),
     }
@@ -102,6 +105,10 @@ pub fn load(payload: &[u8], limits: &Limits) -> Result<Owned, LoadError> {
     let reader = &mut reader;
     match reader.u8()? {
         code::STRING => string::load(reader),
+        code::LIST => list::load(reader, limits),
+        code::LIST_ZIPLIST => list::load_ziplist(reader, limits),
+        code::LIST_ZIPLISTS => list::load_ziplists(reader, limits),
+        code::LIST_LISTPACKS => list::load_listpacks(reader, limits),
         code::SET => set::load(reader, limits),
         code::SET_INTSET => set::load_intset(reader, limits),
         code::SET_LISTPACK => set::load_listpack(reader, limits),

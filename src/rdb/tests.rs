@@ -9,6 +9,7 @@ fn limits(decompressed: usize) -> Limits {
     Limits {
         decompressed,
         hash: value::hash::Limits { listpack_entries: 128, listpack_value: 64 },
+        list: value::list::NodeLimit::from(-2),
         set: value::set::Limits::default(),
     }
 }

@@ -94,7 +94,7 @@ impl<'a> Argv<'a> {
         Some(&self.bytes[from as usize..to as usize])
     }
 
-    pub fn iter(self) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator {
+    pub fn iter(self) -> impl DoubleEndedIterator<Item = &'a [u8]> + ExactSizeIterator + Clone {
         self.ranges.iter().map(move |&(from, to)| &self.bytes[from as usize..to as usize])
     }
 

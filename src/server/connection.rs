@@ -54,7 +54,9 @@ impl Protocol for commands::Session {
 impl Protocol for memcached::Session {
     #[inline]
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
-        self.feed(context, input, out)
+        let progress = self.feed(context, input, out);
+        context.daemon.tracking.tell_news();
+        progress
     }
 }
 

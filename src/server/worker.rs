@@ -186,6 +186,8 @@ async fn keep_house(state: Rc<WorkerState>, of: usize) {
         let now = daemon.clock.now();
         daemon.memcached.schedule.run(&daemon.store, now);
         daemon.store.maintain(state.number, of, now, daemon.expires_actively.load(Ordering::Relaxed));
+        daemon.tracking.trim();
+        daemon.tracking.tell_news();
         if state.number == 0 {
             daemon.sample(now);
         }

@@ -99,6 +99,7 @@ events! {
     XDel "xdel" Stream,
     XSetId "xsetid" Stream,
     XGroupCreate "xgroup-create" Stream,
+    XGroupMkStream "xgroup-create" Stream,
     XGroupCreateConsumer "xgroup-createconsumer" Stream,
     XGroupSetId "xgroup-setid" Stream,
     XGroupDestroy "xgroup-destroy" Stream,
@@ -122,9 +123,20 @@ events! {
 
 impl Event {
     /// Says it that a key's value, deadline or presence is another one now? `New` comes with the event of the
-    /// write that made the key, which says so.
+    /// write that made the key, which says so. What a stream keeps beside its entries counts as no change, as
+    /// in Redis: WATCH is about entries.
     pub fn is_change(self) -> bool {
-        !matches!(self, Event::New | Event::KeyMiss)
+        !matches!(
+            self,
+            Event::New
+                | Event::KeyMiss
+                | Event::XSetId
+                | Event::XGroupCreate
+                | Event::XGroupSetId
+                | Event::XGroupDestroy
+                | Event::XGroupCreateConsumer
+                | Event::XGroupDelConsumer
+        )
     }
 
     /// May a connection that waits for the key get something now? Of what happens to a stream only a new entry

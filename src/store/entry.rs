@@ -3,14 +3,15 @@
 use super::change::Event;
 use super::eviction::lfu;
 use super::heap::{Garbage, HeapIndex, HeapItem};
-use super::item::{self, Fields, INLINE_KEY_MAX, INLINE_MAX, Mark, Record};
+use super::item::{self, Fields, INLINE_KEY_MAX, INLINE_MAX, Mark, PACKED_MAX, Record};
 use super::log::{Handle, Queue};
 use super::shard::{Found, Room, Shard, Shared};
 use super::value::{Collection, Kind, Object};
 use super::{Guard, Store};
 use crate::clock::{Deadline, Millis};
 use bytes::{Bytes, BytesMut};
-use std::marker::PhantomData;
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::ops::{Deref, DerefMut};
 
 /// Why a write was refused. Carries meaning and no words: each protocol has its own.
@@ -105,6 +106,7 @@ impl<'a> Item<'a> {
     #[inline]
     pub fn value(&self) -> Option<Value<'a>> {
         match self.heap {
+            None if self.record.is_packed() => None,
             None => Some(Value::Inline(self.record.payload())),
             Some(heap) => match &heap.object {
                 Object::String(bytes) => Some(Value::Shared(bytes)),
@@ -123,13 +125,33 @@ impl<'a> Item<'a> {
         })
     }
 
-    /// The value on the heap; `None` for a string that lies in the record.
-    pub fn object(&self) -> Option<&'a Object> {
-        self.heap.map(|heap| &heap.object)
+    /// The value on the heap, or unpacked; `None` for a string that lies in the record.
+    pub fn object(&self) -> Option<Cow<'a, Object>> {
+        match self.heap {
+            Some(heap) => Some(Cow::Borrowed(&heap.object)),
+            None => self.unpack().map(Cow::Owned),
+        }
+    }
+
+    /// The kind and the bytes of a packed collection.
+    #[inline]
+    fn packed(&self) -> Option<(Kind, &'a [u8])> {
+        if !self.record.is_packed() {
+            return None;
+        }
+        let (&kind, bytes) = self.record.payload().split_first()?;
+        Some((Kind::from_byte(kind), bytes))
+    }
+
+    fn unpack(&self) -> Option<Object> {
+        self.packed().map(|(kind, bytes)| Object::unpack(kind, bytes))
     }
 
     pub fn kind(&self) -> Kind {
-        self.heap.map_or(Kind::String, |heap| heap.object.kind())
+        match self.heap {
+            Some(heap) => heap.object.kind(),
+            None => self.packed().map_or(Kind::String, |(kind, _)| kind),
+        }
     }
 
     /// memcached's client flags.
@@ -167,9 +189,9 @@ impl<'a> Item<'a> {
     }
 
     fn to_owned(self) -> Owned {
-        let value = match self.heap {
+        let value = match self.object() {
             None => OwnedValue::Inline(self.record.payload().to_vec()),
-            Some(heap) => OwnedValue::Object(heap.object.clone()),
+            Some(object) => OwnedValue::Object(object.into_owned()),
         };
         Owned { value, flags: self.flags(), deadline: self.deadline() }
     }
@@ -188,6 +210,8 @@ pub struct Entry<'d> {
     now: Millis,
     touching: bool,
     found: Option<Found>,
+    /// A packed collection that was looked at. Void when the item changes.
+    unpacked: OnceCell<Object>,
 }
 
 struct Relief<'d> {
@@ -224,7 +248,18 @@ impl<'d> Entry<'d> {
     ) -> Entry<'d> {
         let found = shard.look_up(hash, db, key, now);
         let relief = Relief { store, now };
-        Entry { shard, garbage: Garbage::default(), relief, key, db, hash, now, touching, found }
+        Entry {
+            shard,
+            garbage: Garbage::default(),
+            relief,
+            key,
+            db,
+            hash,
+            now,
+            touching,
+            found,
+            unpacked: OnceCell::new(),
+        }
     }
 
     fn shared(&self) -> &'d Shared {
@@ -281,7 +316,7 @@ impl<'d> Entry<'d> {
             if value.len() > INLINE_MAX || self.key.len() > INLINE_KEY_MAX {
                 self.store_object(Object::String(Bytes::copy_from_slice(value)), fields)?;
             } else {
-                self.store(fields, Payload::Inline(value))?;
+                self.store(fields, Payload::Inline(value.into()))?;
             }
         }
         self.shard.stats.stored += 1;
@@ -382,28 +417,39 @@ impl<'d> Entry<'d> {
         deadline: Option<Deadline>,
         old: Option<Deadline>,
     ) -> bool {
-        /// More than this is not left behind as padding.
-        const PAD_MOST: usize = 64;
         let Some(found) = self.found else { return false };
         let record = self.shard.log.record(found.handle);
-        let room = record.payload().len();
-        let fits = value.len() <= room && room - value.len() <= PAD_MOST;
-        if record.header.is_heap() || !fits || !record.header.takes(deadline, flags) {
+        if record.is_packed() || !record.header.takes(deadline, flags) || !self.overwrite(value) {
             return false;
         }
+        let record = self.shard.log.record(found.handle);
         let hits = record.header.hits();
         let touched = Shard::first_touch(self.now, self.shared());
         let mut record = self.shard.log.record_mut(found.handle);
         record.set_cas_unique(0);
         record.set_deadline(deadline);
         record.set_flags(flags);
-        let lost = record.set_payload(value);
         record.set_access((hits + 1).min(3), touched);
         record.clear_marks();
+        self.shard.reschedule(self.hash, self.db, old, deadline, self.now);
+        true
+    }
+
+    /// Puts a payload in the place of one that lies in the record, if it has the room and not much more.
+    fn overwrite(&mut self, payload: &[u8]) -> bool {
+        /// More than this is not left behind as padding.
+        const PAD_MOST: usize = 64;
+        let Some(found) = self.found else { return false };
+        let record = self.shard.log.record(found.handle);
+        let room = record.payload().len();
+        let fits = payload.len() <= room && room - payload.len() <= PAD_MOST;
+        if record.header.is_heap() || !fits {
+            return false;
+        }
+        let lost = self.shard.log.record_mut(found.handle).set_payload(payload);
         if lost > 0 {
             self.shard.log.lose(found.handle, lost);
         }
-        self.shard.reschedule(self.hash, self.db, old, deadline, self.now);
         true
     }
 
@@ -416,10 +462,24 @@ impl<'d> Entry<'d> {
     }
 
     fn store_object(&mut self, object: Object, fields: Fields) -> Result<(), StoreError> {
+        let (payload, fields) = self.payload_of(object, fields);
+        self.store(fields, payload)
+    }
+
+    /// How an object is stored: packed in the record if it can be, else on the heap.
+    fn payload_of(&self, object: Object, fields: Fields) -> (Payload<'static>, Fields) {
         let heap_key = self.key.len() > INLINE_KEY_MAX;
-        let fields = Fields { heap: true, heap_key, ..fields };
+        if let Some((kind, bytes)) =
+            object.packed().filter(|(_, bytes)| !heap_key && bytes.len() < PACKED_MAX)
+        {
+            let payload = [&[kind as u8], bytes].concat();
+            return (
+                Payload::Inline(payload.into()),
+                Fields { heap: false, heap_key, packed: true, ..fields },
+            );
+        }
         let item = HeapItem::new(heap_key.then(|| self.key.into()), object);
-        self.store(fields, Payload::Heap(item))
+        (Payload::Heap(item), Fields { heap: true, heap_key, packed: false, ..fields })
     }
 
     /// Writes a record in the place of the old one, if any.
@@ -439,27 +499,35 @@ impl<'d> Entry<'d> {
             self.found = self.shard.look_up(self.hash, self.db, self.key, self.now);
         }
         room?;
+        if self.found.is_none() {
+            self.shard.remark(self.db, self.key, Event::New);
+        }
+        self.write(&fields, payload, queue);
+        Ok(())
+    }
+
+    /// Writes a record in the place of the old one, or in `queue` when there is none. Room has been made.
+    fn write(&mut self, fields: &Fields, payload: Payload<'_>, queue: Queue) {
+        self.unpacked.take();
+        let shared = self.shared();
         // Making room may have moved the old record on.
         let queue = self.found.map_or(queue, |found| self.shard.log.queue_of(found.handle));
-        let index;
         let payload = match payload {
             Payload::Inline(value) => value,
             Payload::Heap(item) => {
                 self.shard.expect_at(self.hash, None, item.object.due_at(), self.now);
-                index = self.shard.add_to_heap(item, queue);
-                &index[..]
+                Cow::Owned(self.shard.add_to_heap(item, queue).to_vec())
             }
         };
         match self.found {
             None => {
-                let found = self.shard.add(self.hash, self.key, &fields, payload, queue, shared, self.now);
-                self.found = Some(found);
-                self.shard.remark(self.db, self.key, Event::New);
+                self.found =
+                    Some(self.shard.add(self.hash, self.key, fields, &payload, queue, shared, self.now));
             }
             Some(found) => {
                 let old = self.shard.log.record(found.handle);
                 let (deadline, old_heap) = (old.deadline(), old.heap_index());
-                self.found = Some(self.shard.rewrite(self.hash, found, self.key, &fields, payload));
+                self.found = Some(self.shard.rewrite(self.hash, found, self.key, fields, &payload));
                 if let Some(index) = old_heap {
                     self.shard.drop_heap(index, queue);
                 }
@@ -467,7 +535,6 @@ impl<'d> Entry<'d> {
             }
         }
         self.shard.settle(shared);
-        Ok(())
     }
 
     /// Writes the record anew with other fields, its payload as it is. An item that has to grow by a
@@ -488,6 +555,7 @@ impl<'d> Entry<'d> {
     /// Deletes the item; `false` when there is none.
     pub fn delete(&mut self, event: Event) -> bool {
         let Some(found) = self.found.take() else { return false };
+        self.unpacked.take();
         self.shard.remove(found, self.hash);
         self.shard.announce(self.db, self.key, event);
         let shared = self.shared();
@@ -551,10 +619,14 @@ impl<'d> Entry<'d> {
         let found = self.found.take()?;
         let item = Item::of(&self.shard, found.handle);
         let (flags, deadline) = (item.flags(), item.deadline());
-        let inline = item.heap.is_none().then(|| item.record.payload().to_vec());
+        let in_record = match item.heap {
+            Some(_) => None,
+            None => Some(item.to_owned().value),
+        };
+        self.unpacked.take();
         self.shard.remove(found, self.hash);
-        let value = match inline {
-            Some(value) => OwnedValue::Inline(value),
+        let value = match in_record {
+            Some(value) => value,
             None => OwnedValue::Object(self.shard.garbage.pop().expect("`remove` left it there").object),
         };
         self.shard.announce(self.db, self.key, event);
@@ -591,7 +663,7 @@ impl<'d> Entry<'d> {
         let fields = Fields { flags: owned.flags, deadline: owned.deadline, ..self.new_fields() };
         match owned.value {
             OwnedValue::Inline(value) if value.len() <= INLINE_MAX && self.key.len() <= INLINE_KEY_MAX => {
-                self.store(fields, Payload::Inline(&value))?;
+                self.store(fields, Payload::Inline(value.into()))?;
             }
             OwnedValue::Inline(value) => self.store_object(Object::String(value.into()), fields)?,
             OwnedValue::Object(object) => self.store_object(object, fields)?,
@@ -610,15 +682,28 @@ impl<'d> Entry<'d> {
         self.shard.remark(self.db, self.key, Event::KeyMiss);
     }
 
-    /// The collection, to look at; `None` when there is no item.
+    /// The value on the heap, or unpacked; `None` when there is no item and for a string in the record.
+    pub fn object(&self) -> Option<&Object> {
+        let item = self.item()?;
+        match item.heap {
+            Some(heap) => Some(&heap.object),
+            None if !item.record.is_packed() => None,
+            None => match self.unpacked.get() {
+                Some(object) => Some(object),
+                None => item.unpack().map(|object| self.unpacked.get_or_init(|| object)),
+            },
+        }
+    }
+
+    /// The collection, to look at; `None` when there is no item. `O(bytes)` for a small one that is packed.
     ///
     /// # Errors
     /// The value is of another type.
     pub fn collection<C: Collection>(&self) -> Result<Option<&C>, WrongKind> {
-        match self.item() {
-            None => Ok(None),
-            Some(item) => item.object().and_then(C::of).map(Some).ok_or(WrongKind),
+        if !self.is_present() {
+            return Ok(None);
         }
+        self.object().and_then(C::of).map(Some).ok_or(WrongKind)
     }
 
     /// The collection, to be changed; an empty one is made when there is no item. `adding`: bytes that the
@@ -628,12 +713,7 @@ impl<'d> Entry<'d> {
     /// The value is of another type; `OutOfMemory`. Nothing was changed.
     pub fn change<C: Collection>(&mut self, adding: usize) -> Result<Change<'_, 'd, C>, ChangeError> {
         self.make_room_in::<C>(adding)?;
-        if self.found.is_none() {
-            let fields = self.new_fields();
-            self.store_object(C::default().into_object(), fields)?;
-        }
-        self.renew();
-        Ok(Change::new(self).expect("the collection is there"))
+        Ok(Change::new(self))
     }
 
     /// `change` for a collection that is there; `None` when there is no item.
@@ -645,20 +725,62 @@ impl<'d> Entry<'d> {
         adding: usize,
     ) -> Result<Option<Change<'_, 'd, C>>, ChangeError> {
         self.make_room_in::<C>(adding)?;
-        self.renew();
-        Ok(Change::new(self))
+        Ok(self.is_present().then(|| Change::new(self)))
     }
 
     fn make_room_in<C: Collection>(&mut self, adding: usize) -> Result<(), ChangeError> {
-        self.collection::<C>().map_err(|WrongKind| ChangeError::WrongKind)?;
-        let (Some(found), true) = (self.found, adding > 0) else { return Ok(()) };
-        let (queue, shared) = (self.shard.log.queue_of(found.handle), self.shared());
-        let room = self.shard.make_room(queue, 0, adding, self.now, shared);
+        /// Header and key of a record, at most.
+        const RECORD: usize = 32 + INLINE_KEY_MAX;
+        let item = self.item();
+        if item.is_some_and(|item| item.kind() != C::KIND) {
+            return Err(ChangeError::WrongKind);
+        }
+        if adding == 0 {
+            return Ok(());
+        }
+        let is_on_heap = item.is_some_and(|item| item.heap.is_some());
+        let packed = item.map_or(0, |item| item.record.payload().len());
+        // What is packed is written anew, and may become too large for that.
+        let (len, heap) = match packed + adding {
+            _ if is_on_heap => (0, adding),
+            small if small <= PACKED_MAX => (RECORD + small, 0),
+            large => (RECORD, large),
+        };
+        let queue = self.found.map_or(Queue::Small, |found| self.shard.log.queue_of(found.handle));
+        let shared = self.shared();
+        let room = self.shard.make_room(queue, len, heap, self.now, shared);
         if room != Ok(Room::There) {
             // The collection itself may be what was evicted.
+            self.unpacked.take();
             self.found = self.shard.look_up(self.hash, self.db, self.key, self.now);
         }
         room.map(|_| ()).map_err(|StoreError::OutOfMemory| ChangeError::OutOfMemory)
+    }
+
+    /// Stores a collection that was changed outside of the heap. Room was made before: what it takes beyond
+    /// that is not refused any more.
+    fn put_back<C: Collection>(&mut self, collection: C) {
+        if let Some((bytes, found)) = collection.packed().zip(self.found)
+            && self.shard.log.record(found.handle).is_packed()
+            && self.overwrite(&[&[C::KIND as u8], bytes].concat())
+        {
+            self.unpacked.take();
+            return;
+        }
+        let fields = match self.found {
+            Some(found) => Fields::of(self.shard.log.record(found.handle)),
+            None => self.new_fields(),
+        };
+        let (payload, fields) = self.payload_of(collection.into_object(), fields);
+        let bytes = match &payload {
+            Payload::Inline(value) => fields.record_len(self.key, value),
+            Payload::Heap(item) => item.charged(),
+        };
+        let queue = match self.found {
+            Some(found) => self.shard.log.queue_of(found.handle),
+            None => self.shard.admit(self.hash, bytes),
+        };
+        self.write(&fields, payload, queue);
     }
 
     /// Watches the key, present or not; returns its version.
@@ -693,33 +815,58 @@ impl From<StoreError> for ChangeError {
     }
 }
 
-/// A collection that is being changed, with its shard locked. Dropping it accounts for its new size, and
-/// deletes it when it is empty.
+/// A collection that is being changed, with its shard locked. Dropping it stores it or accounts for its new
+/// size, and deletes it when it is empty.
 pub struct Change<'e, 'd, C: Collection> {
     entry: &'e mut Entry<'d>,
-    index: HeapIndex,
-    queue: Queue,
+    held: Held<C>,
     /// When something in it was due before the change.
     due_before: Option<Deadline>,
     /// Something was announced: then the deletion of an emptied collection is too.
     is_announced: bool,
-    collection: PhantomData<C>,
+}
+
+/// Where a collection is while it is changed.
+enum Held<C> {
+    /// On the heap, where it stays.
+    Heap(HeapIndex, Queue),
+    /// New, or unpacked: to be stored.
+    Loose(C),
+    /// Stored; the change is over.
+    Stored,
 }
 
 impl<'e, 'd, C: Collection> Change<'e, 'd, C> {
-    fn new(entry: &'e mut Entry<'d>) -> Option<Change<'e, 'd, C>> {
-        let handle = entry.found?.handle;
-        let index = entry.shard.log.record(handle).heap_index()?;
-        let queue = entry.shard.log.queue_of(handle);
-        let due_before = entry.shard.heap.get(index).object.due_at();
-        Some(Change { entry, index, queue, due_before, is_announced: false, collection: PhantomData })
+    /// Of an item of this kind, or of none.
+    fn new(entry: &'e mut Entry<'d>) -> Change<'e, 'd, C> {
+        entry.renew();
+        let held = match entry.found {
+            None => Held::Loose(C::default()),
+            Some(found) => {
+                let record = entry.shard.log.record(found.handle);
+                match record.heap_index() {
+                    Some(index) => Held::Heap(index, entry.shard.log.queue_of(found.handle)),
+                    None => Held::Loose(C::unpack(record.payload().get(1..).unwrap_or_default())),
+                }
+            }
+        };
+        let mut change = Change { entry, held, due_before: None, is_announced: false };
+        change.due_before = change.due_at();
+        change
     }
 
     /// Says what happened, as often as something did.
     pub fn announce(&mut self, event: Event) {
+        self.say_if_new();
         self.is_announced = true;
         self.entry.shard.stats.stored += 1;
         self.entry.shard.announce(self.entry.db, self.entry.key, event);
+    }
+
+    fn say_if_new(&mut self) {
+        if !self.is_announced && !self.entry.is_present() {
+            self.entry.shard.remark(self.entry.db, self.entry.key, Event::New);
+        }
     }
 
     /// Says what happened, and ends the change.
@@ -733,14 +880,26 @@ impl<C: Collection> Deref for Change<'_, '_, C> {
 
     #[inline]
     fn deref(&self) -> &C {
-        C::of(&self.entry.shard.heap.get(self.index).object).expect("the kind was looked at")
+        match &self.held {
+            Held::Heap(index, _) => {
+                C::of(&self.entry.shard.heap.get(*index).object).expect("the kind was looked at")
+            }
+            Held::Loose(collection) => collection,
+            Held::Stored => unreachable!("a change ends when it is dropped"),
+        }
     }
 }
 
 impl<C: Collection> DerefMut for Change<'_, '_, C> {
     #[inline]
     fn deref_mut(&mut self) -> &mut C {
-        C::of_mut(self.entry.shard.object_mut(self.index)).expect("the kind was looked at")
+        match &mut self.held {
+            Held::Heap(index, _) => {
+                C::of_mut(self.entry.shard.object_mut(*index)).expect("the kind was looked at")
+            }
+            Held::Loose(collection) => collection,
+            Held::Stored => unreachable!("a change ends when it is dropped"),
+        }
     }
 }
 
@@ -748,15 +907,25 @@ impl<C: Collection> Drop for Change<'_, '_, C> {
     fn drop(&mut self) {
         let is_over = self.is_empty() && !self.stays_when_empty();
         let due_at = self.due_at();
+        if !is_over {
+            self.say_if_new();
+        }
         let entry = &mut *self.entry;
-        entry.shard.expect_at(entry.hash, self.due_before, due_at, entry.now);
-        entry.shard.reweigh(self.index, self.queue);
+        match std::mem::replace(&mut self.held, Held::Stored) {
+            Held::Heap(index, queue) => {
+                entry.shard.expect_at(entry.hash, self.due_before, due_at, entry.now);
+                entry.shard.reweigh(index, queue);
+            }
+            Held::Loose(collection) if !is_over => entry.put_back(collection),
+            Held::Loose(_) | Held::Stored => {}
+        }
         if is_over && let Some(found) = entry.found.take() {
             entry.shard.remove(found, entry.hash);
             if self.is_announced {
                 entry.shard.announce(entry.db, entry.key, Event::Del);
             }
         }
+        entry.unpacked.take();
         let shared = entry.shared();
         entry.shard.settle(shared);
     }
@@ -770,6 +939,6 @@ fn spare_room(len: usize, old: usize) -> usize {
 }
 
 enum Payload<'a> {
-    Inline(&'a [u8]),
+    Inline(Cow<'a, [u8]>),
     Heap(HeapItem),
 }

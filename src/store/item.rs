@@ -12,7 +12,8 @@
 //! ```
 //!
 //! A field that is present and zero says the same as an absent one, so a deadline can come and go
-//! without moving the item. The payload is the value, or the index of a `HeapItem`. A single byte
+//! without moving the item. The payload is the value, or the index of a `HeapItem`; of a packed collection it is
+//! a byte that tells its kind, and its bytes. A single byte
 //! `PAD` fills what an item that shrank in place left over.
 
 use super::heap::HeapIndex;
@@ -21,6 +22,8 @@ use crate::clock::{Deadline, Millis};
 pub(super) const HEADER: usize = 8;
 /// Larger payloads live on the heap, as refcounted bytes.
 pub(super) const INLINE_MAX: usize = 4608;
+/// Larger collections live on the heap even if they could be packed: each change may write them anew.
+pub(super) const PACKED_MAX: usize = 1024;
 /// Longer keys live on the heap, with their value.
 pub(super) const INLINE_KEY_MAX: usize = 255;
 pub(super) const PAD: u8 = 0xFF;
@@ -43,6 +46,7 @@ mod state {
     pub const WON: u8 = 0x08;
     pub const HITS_SHIFT: u32 = 4;
     pub const HITS: u8 = 0x30;
+    pub const PACKED: u8 = 0x40;
 }
 
 /// Five-byte deadlines count from 2020-01-01 and reach to 2054.
@@ -193,6 +197,12 @@ impl<'a> Record<'a> {
         &self.bytes[self.header.payload_at()..self.header.len()]
     }
 
+    /// A small collection lies in the record, packed.
+    #[inline]
+    pub(super) fn is_packed(self) -> bool {
+        self.header.state & state::PACKED != 0
+    }
+
     pub(super) fn heap_index(self) -> Option<HeapIndex> {
         self.header.is_heap().then(|| HeapIndex(u32::from_le_bytes(self.field(self.header.payload_at()))))
     }
@@ -249,6 +259,7 @@ pub(super) struct Fields {
     pub cas_unique: u64,
     pub heap: bool,
     pub heap_key: bool,
+    pub packed: bool,
     pub hits: u8,
     pub touched: u32,
     /// Marks to carry over when a record is rebuilt.
@@ -265,6 +276,7 @@ impl Fields {
             cas_unique: record.cas_unique().unwrap_or(0),
             heap: record.header.is_heap(),
             heap_key: record.header.has(shape::HEAP_KEY),
+            packed: record.is_packed(),
             hits: record.header.hits(),
             touched: record.touched(),
             marks: record.header.state & (state::FETCHED | state::STALE | state::WON),
@@ -291,7 +303,9 @@ impl Fields {
     fn header(&self, key_len: usize, payload_len: usize) -> Header {
         Header {
             shape: self.shape(),
-            state: self.marks | (self.hits << state::HITS_SHIFT) & state::HITS,
+            state: self.marks
+                | (self.hits << state::HITS_SHIFT) & state::HITS
+                | if self.packed { state::PACKED } else { 0 },
             key_len: if self.heap_key { 0 } else { key_len as u8 },
             payload_len: payload_len as u16,
         }
@@ -448,10 +462,10 @@ mod tests {
             db in 0u8..3, ms in prop_oneof![Just(None), Just(Some(1)), (0..u64::MAX).prop_map(Some),
                 (EPOCH_MS..EPOCH_MS + NEAR_MAX).prop_map(Some)],
             flags in prop_oneof![Just(0), any::<u32>()], cas_unique in prop_oneof![Just(0), any::<u64>()],
-            hits in 0u8..4, touched in 0u32..1 << 24,
+            hits in 0u8..4, touched in 0u32..1 << 24, packed in any::<bool>(),
         ) -> Fields {
             let deadline = ms.map(|ms| Deadline::at_ms(ms.max(1)));
-            Fields { db, deadline, flags, cas_unique, hits, touched, ..Fields::default() }
+            Fields { db, deadline, flags, cas_unique, hits, touched, packed, ..Fields::default() }
         }
     }
 
@@ -468,6 +482,7 @@ mod tests {
             prop_assert_eq!(record.header.len(), bytes.len());
             let read = Fields::of(record);
             prop_assert_eq!((read.db, read.deadline, read.flags), (fields.db, fields.deadline, fields.flags));
+            prop_assert_eq!(read.packed, fields.packed);
             prop_assert_eq!((read.cas_unique, read.hits, read.touched), (fields.cas_unique, fields.hits, fields.touched));
             prop_assert!(bytes[0] != PAD);
         }

@@ -375,7 +375,7 @@ impl Shard {
     /// What every write announces.
     #[inline]
     pub(super) fn announce(&mut self, db: u8, key: &[u8], event: Event) {
-        if !self.watched.is_empty() {
+        if !self.watched.is_empty() && event.is_change() {
             self.watched.changed(db, key);
         }
         if self.hub.is_listening() {

@@ -5,6 +5,8 @@ use super::*;
 use crate::clock::Deadline;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use value::Hash;
+use value::hash::{FieldTtl, Limits};
 
 const START: Millis = Millis(1_790_000_000_000);
 
@@ -624,4 +626,167 @@ fn an_emptied_store_gives_its_memory_back() {
     }
     assert!(store.used() < 16 << 10, "{} used", store.used());
     store.validate();
+}
+
+const LIMITS: Limits = Limits { listpack_entries: 64, listpack_value: 64 };
+
+fn set_field(store: &Store, key: &[u8], field: &[u8], value: &[u8], now: Millis) {
+    let db = &mut store.db(0, now);
+    let mut entry = db.entry(key);
+    let mut hash = entry.change::<Hash>(field.len() + value.len() + 64).expect("no limit");
+    hash.set(field, value, FieldTtl::Clear, LIMITS, now);
+    hash.done(Event::HSet);
+}
+
+fn fields(store: &Store, key: &[u8], now: Millis) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut db = store.db(0, now);
+    let entry = db.entry(key);
+    let hash = entry.collection::<Hash>().expect("it is a hash");
+    let pairs = hash.into_iter().flat_map(|hash| hash.iter(now));
+    pairs.map(|(field, value)| (field.to_text().into_owned(), value.to_text().into_owned())).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Packed in the log, on the heap, and from one to the other; moved, copied, compacted, under long keys.
+    #[test]
+    fn a_hash_is_the_same_wherever_it_lies(
+        steps in prop::collection::vec((0usize..3, 0u8..5, 0u16..60, 0usize..60), 1..300),
+    ) {
+        let store = store(0, 1, PolicyKind::default());
+        let keys: [Vec<u8>; 3] = [b"a".to_vec(), b"b".to_vec(), vec![b'l'; 300]];
+        let mut model: BTreeMap<Vec<u8>, BTreeMap<Vec<u8>, Vec<u8>>> = BTreeMap::new();
+        for (which, step, number, len) in steps {
+            let (key, field) = (&keys[which], number.to_string().into_bytes());
+            match step {
+                0..3 => {
+                    let value = vec![b'v'; len];
+                    set_field(&store, key, &field, &value, START);
+                    model.entry(key.clone()).or_default().insert(field, value);
+                }
+                3 => {
+                    let mut db = store.db(0, START);
+                    let mut entry = db.entry(key);
+                    if let Some(mut hash) = entry.change_existing::<Hash>(0).expect("it is a hash") {
+                        hash.remove(&field, START);
+                        hash.done(Event::HDel);
+                    }
+                    if let Some(fields) = model.get_mut(key) {
+                        fields.remove(&field);
+                        if fields.is_empty() {
+                            model.remove(key);
+                        }
+                    }
+                }
+                _ => {
+                    let to = &keys[(which + 1) % keys.len()];
+                    let owned = store.db(0, START).entry(key).take(Event::RenameFrom);
+                    if let Some(owned) = owned {
+                        store.db(0, START).entry(to).insert(owned, Event::RenameTo).expect("no limit");
+                        let moved = model.remove(key).expect("the model has it too");
+                        model.insert(to.clone(), moved);
+                    }
+                }
+            }
+            store.validate();
+            for key in &keys {
+                prop_assert_eq!(fields(&store, key, START), model.get(key).cloned().unwrap_or_default());
+                let kind = store.db(0, START).entry(key).item().map(|item| (item.kind(), item.string().is_some()));
+                prop_assert_eq!(kind, model.contains_key(key).then_some((Kind::Hash, false)));
+            }
+            if number % 7 == 0 {
+                store.maintain(0, 1, START, true);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_string_takes_the_place_of_a_packed_hash() {
+    let store = store(0, 1, PolicyKind::default());
+    for len in [1, 20, 300, 5000] {
+        set_field(&store, b"k", b"field", b"a value of twenty by", START);
+        put(&store, b"k", &vec![b'x'; len], START);
+        let mut db = store.db(0, START);
+        assert_eq!(db.entry(b"k").item().and_then(|item| item.string()).map(<[u8]>::len), Some(len));
+        assert!(db.entry(b"k").change::<Hash>(10).is_err());
+        db.entry(b"k").delete(Event::Del);
+        store.validate();
+    }
+}
+
+#[test]
+fn fields_that_are_due_go_without_being_asked_for() {
+    let store = store(0, 1, PolicyKind::default());
+    let expire = |key: &[u8], field: &[u8], ms: u64| {
+        set_field(&store, key, field, b"v", START);
+        let mut db = store.db(0, START);
+        let mut entry = db.entry(key);
+        let mut hash = entry.change::<Hash>(100).expect("no limit");
+        hash.set_deadline(field, Deadline(START.saturating_add(ms)));
+    };
+    // More than are removed under one lock.
+    for number in 0..5000 {
+        expire(b"large", number.to_string().as_bytes(), 2000 + number % 10);
+    }
+    set_field(&store, b"large", b"stays", b"v", START);
+    expire(b"large", b"later", 60_000);
+    expire(b"small", b"only", 2000);
+    let len = |key: &[u8]| {
+        let mut db = store.db(0, START);
+        db.entry(key).collection::<Hash>().expect("it is a hash").map(|hash| hash.len())
+    };
+    store.maintain(0, 1, START.saturating_add(1500), true);
+    assert_eq!((len(b"large"), len(b"small")), (Some(5002), Some(1)));
+    store.maintain(0, 1, START.saturating_add(4000), true);
+    assert_eq!((len(b"large"), len(b"small")), (Some(2), None));
+    store.maintain(0, 1, START.saturating_add(62_000), true);
+    assert_eq!(len(b"large"), Some(1));
+    assert_eq!(store.stats().items(), 1);
+    store.validate();
+}
+
+#[test]
+fn a_field_that_is_due_is_not_a_key_that_may_be_evicted() {
+    let store = store(0, 1, PolicyKind::VolatileTtl);
+    set_field(&store, b"hash", b"field", b"v", START);
+    let mut db = store.db(0, START);
+    let mut entry = db.entry(b"hash");
+    let mut hash = entry.change::<Hash>(100).expect("no limit");
+    hash.set_deadline(b"field", Deadline(START.saturating_add(5000)));
+    drop(hash);
+    drop(entry);
+    drop(db);
+    store.set_limit(1);
+    store.maintain(0, 1, START, true);
+    assert_eq!(fields(&store, b"hash", START).len(), 1);
+    store.maintain(0, 1, START.saturating_add(7000), true);
+    assert_eq!(store.stats().items(), 0);
+    store.validate();
+}
+
+#[test]
+fn hashes_that_grow_hold_the_limit_too() {
+    let limit = 8 << 20;
+    let store = store(limit, 0, PolicyKind::default());
+    for number in 0..200_000u32 {
+        // Some are packed, some outgrow it, all are written anew by turns.
+        let key = (number % 20_000).to_string().into_bytes();
+        let field = (number / 20_000).to_string().into_bytes();
+        let len = if number % 100 == 0 { 60 } else { 12 };
+        let now = START.saturating_add(number.into());
+        let mut db = store.db(0, now);
+        let mut entry = db.entry(&key);
+        if let Ok(mut hash) = entry.change::<Hash>(field.len() + len + 64) {
+            hash.set(&field, &vec![b'v'; len], FieldTtl::Clear, LIMITS, now);
+            hash.done(Event::HSet);
+        }
+        drop(entry);
+        if number % 1000 == 0 {
+            store.maintain(0, 1, now, true);
+            assert!(store.used() <= limit + limit / 50, "{} after {number}", store.used());
+        }
+    }
+    store.validate();
+    assert!(store.used() > limit / 2);
 }

@@ -130,6 +130,35 @@ fn hashes_go_both_ways() {
 }
 
 #[test]
+fn lists_go_both_ways() {
+    for limit in ["4", "-2"] {
+        with_both("dump-lists", &[("list-max-listpack-size", limit)], |pair, dice| {
+            for _ in 0..from_environment("MAGPIE_STEPS", 10_000) / 100 {
+                pair.step(&words("DEL k"), &exactly);
+                let mut bytes = 0;
+                for _ in 0..1 + dice.roll(20) {
+                    let (element, other) = (text(dice), text(dice));
+                    // What is large is a node of its own since 7.4; a listpack alone is filled otherwise since 7.2.
+                    bytes += element.len() + other.len();
+                    let index = (dice.roll(30) as i64 - 15).to_string().into_bytes();
+                    let command = match dice.roll(8) {
+                        0 => call("LPUSH", [element]),
+                        1 => call("LSET", [index, element]),
+                        2 => call("LINSERT", [b"BEFORE".to_vec(), other, element]),
+                        3 => call("LREM", [index, element]),
+                        4 => call("LTRIM", [b"1".to_vec(), b"-2".to_vec()]),
+                        _ => call("RPUSH", [element.clone(), other, element]),
+                    };
+                    pair.step(&command, &exactly);
+                }
+                pair.step(&call("RPUSH", [b"last".to_vec()]), &exactly);
+                exchange(pair, b"k", &[words("LRANGE KEY 0 -1"), words("LLEN KEY")], bytes < 2_500);
+            }
+        });
+    }
+}
+
+#[test]
 fn streams_go_both_ways() {
     let options = [("stream-node-max-entries", "5"), ("stream-node-max-bytes", "300")];
     with_both("dump-streams", &options, |pair, dice| {

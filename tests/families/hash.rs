@@ -1,8 +1,8 @@
 //! Hashes. Fields of a table come in any order, and which HRANDFIELD draws is chance: of fewer than all only the
 //! number is compared.
 
-use crate::support::Dice;
-use crate::support::real_redis::Parsed;
+use crate::support::real_redis::{Parsed, RealRedis};
+use crate::support::{Dice, Resp, daemon};
 use crate::walk::{Command, beside_redis, same_pairs, same_set, words};
 
 const KEYS: &[&str] = &["a", "b", "c", "few", "many", "{tag}d", "string"];
@@ -204,4 +204,36 @@ fn agrees(command: &Command, ours: &Parsed, theirs: &Parsed) -> bool {
 #[test]
 fn hashes_are_those_of_redis() {
     beside_redis("hash", &[("hash-max-listpack-entries", "16")], 30_000, next, agrees);
+}
+
+/// What a small hash takes, by the account of either server, in bytes. Redis' own is by its allocator.
+#[test]
+fn a_small_hash_takes_no_more_memory_than_in_redis() {
+    const HASHES: usize = 20_000;
+    const FIELDS: &[&str] = &["name", "email", "city", "zip", "phone", "age", "role", "lang", "plan", "seen"];
+    let Some(real) = RealRedis::start("hash-memory", &[]) else { return };
+    let daemon = daemon(&[]);
+    let (mut ours, mut theirs) = (Resp::connect(&daemon), real.connect());
+    let mut used = || {
+        let info = theirs.call(&[b"INFO", b"memory"]);
+        let info = String::from_utf8_lossy(&info).into_owned();
+        let line = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        let theirs = line.and_then(|bytes| bytes.trim().parse::<usize>().ok()).expect("INFO tells it");
+        (daemon.store.used(), theirs)
+    };
+    let before = used();
+    let mut theirs = real.connect();
+    for number in 0..HASHES {
+        let mut command: Command = words(&format!("HSET user:{number}"));
+        for (at, field) in FIELDS.iter().enumerate() {
+            let value = if at % 2 == 0 { format!("value {number}") } else { (number * at).to_string() };
+            command.extend([field.as_bytes().to_vec(), value.into_bytes()]);
+        }
+        let args: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
+        assert_eq!(ours.call(&args), theirs.call(&args));
+    }
+    let after = used();
+    let (ours, theirs) = ((after.0 - before.0) / HASHES, (after.1 - before.1) / HASHES);
+    println!("bytes a hash of ten fields: {ours}, in redis-server {theirs}");
+    assert!(ours <= theirs, "{ours} bytes, theirs {theirs}");
 }

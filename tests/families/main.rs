@@ -4,12 +4,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acl;
 mod bitmap;
 mod dump;
 mod hash;
 mod hyperloglog;
+mod list;
 mod listpack;
 mod set;
 mod stream;
 mod stream_blocking;
+mod stream_nodes;
 mod walk;

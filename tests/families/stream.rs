@@ -8,8 +8,8 @@ use crate::walk::{Command, beside_redis, near, words};
 use std::collections::VecDeque;
 
 const KEYS: &[&str] = &["s", "t", "u"];
-const GROUPS: &[&str] = &["g", "h", ""];
-const CONSUMERS: &[&str] = &["alice", "bob", "", "12"];
+const GROUPS: &[&str] = &["g", "streams", ""];
+const CONSUMERS: &[&str] = &["alice", "STREAMS", "", "12"];
 const FIELDS: &[&str] = &["a", "b", "field", "12", "-7"];
 const ODD_IDS: &[&str] = &[
     "-",
@@ -172,11 +172,15 @@ impl Chooser<'_> {
     fn read(&mut self) -> Vec<String> {
         let grouped = self.dice.chance(75);
         let mut words: Vec<String> = vec![if grouped { "XREADGROUP" } else { "XREAD" }.into()];
+        let counted = self.dice.roll(3);
+        if counted == 0 {
+            words.extend(["COUNT".into(), self.number()]);
+        }
         if grouped != self.dice.chance(1) {
             words.extend(["GROUP".into(), self.group(), self.consumer()]);
         }
-        if self.dice.chance(60) {
-            words.extend(["COUNT".into(), self.number()]);
+        if counted == 1 {
+            words.extend(["count".into(), self.number()]);
         }
         if grouped && self.dice.chance(15) {
             words.push("NOACK".into());
@@ -325,7 +329,7 @@ impl Chooser<'_> {
             _ => {
                 // Below what was deleted, 7.2 has an error of its own.
                 let id = format!("{}-1", self.walk.ms + 3);
-                let id = if self.dice.chance(50) { id } else { self.pick(&["1-1", "x", "$", "+"]) };
+                let id = if self.dice.chance(50) { id } else { self.pick(&["x", "$", "+"]) };
                 let mut words = vec!["XSETID".to_owned(), self.key(), id];
                 if self.dice.chance(40) {
                     words.extend(["ENTRIESADDED".into(), self.number()]);

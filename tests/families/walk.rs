@@ -9,7 +9,7 @@
 #![allow(dead_code, reason = "each family uses its part")]
 
 use crate::support::real_redis::{Parsed, RealClient, RealRedis};
-use crate::support::{Dice, Resp, daemon};
+use crate::support::{Dice, Peer, Resp, daemon};
 use magpie::clock::Clock;
 use magpie::daemon::Daemon;
 use std::collections::VecDeque;
@@ -108,7 +108,12 @@ impl<'d> Pair<'d> {
         let args: Vec<&[u8]> = command.iter().map(Vec::as_slice).collect();
         let theirs = self.theirs.call(&args);
         self.ours.now = Clock::default().now();
-        let ours = self.ours.call(&args);
+        let mut ours = self.ours.call(&args);
+        if ours.is_empty() {
+            // It waits, for milliseconds as commands of a walk do: they have passed.
+            self.ours.now = self.ours.now.saturating_add(100);
+            ours = self.ours.send(b"");
+        }
         self.before.push_back(format!("{}  →  {}", line(command), show(&theirs)));
         if self.before.len() > REMEMBERED {
             self.before.pop_front();

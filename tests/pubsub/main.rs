@@ -8,6 +8,7 @@ mod support;
 mod events;
 mod script;
 mod slow_readers;
+mod tracking;
 
 use script::compare;
 

@@ -89,6 +89,9 @@ class Redis(Server):
     def __init__(self, settings):
         self.port = free_port()
         options = [word for name, value in settings.items() for word in (f"--{name}", value)]
+        # DEBUG RELOAD leaves a dump behind.
+        self.folder = tempfile.TemporaryDirectory()
+        options += ["--dir", self.folder.name]
         self.start(["redis-server", "--port", str(self.port), "--save", "", "--appendonly", "no", *options])
 
 

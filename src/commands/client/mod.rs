@@ -1,6 +1,7 @@
 //! `CLIENT`: what connections say of themselves, and what one may do to others (`others`).
 
 mod others;
+mod tracking;
 
 use super::session::Replies;
 use super::table::{Arity, CommandSpec, Flag};
@@ -8,6 +9,9 @@ use super::{Args, CommandError, CommandResult, Ctx, Done};
 use others::{info, kill, list, pause, unblock, unpause};
 pub(super) use others::{line, timeout};
 use std::sync::atomic::Ordering::Relaxed;
+pub use tracking::Tracking;
+pub(super) use tracking::remember;
+use tracking::{caching, getredir, trackinginfo};
 
 /// What most subcommands are.
 const SUBCOMMAND: CommandSpec = CommandSpec {
@@ -29,6 +33,14 @@ pub(super) const COMMANDS: &[CommandSpec] = &[CommandSpec {
 }];
 
 const SUBCOMMANDS: &[CommandSpec] = &[
+    CommandSpec {
+        name: "caching",
+        arity: Arity::Exactly(3),
+        since: "6.0.0",
+        summary: "Instructs the server whether to track the keys in the next request.",
+        run: caching,
+        ..SUBCOMMAND
+    },
     CommandSpec {
         name: "getname",
         arity: Arity::Exactly(2),
@@ -144,6 +156,15 @@ const SUBCOMMANDS: &[CommandSpec] = &[
         ..SUBCOMMAND
     },
     CommandSpec {
+        name: "tracking",
+        arity: Arity::AtLeast(3),
+        since: "6.0.0",
+        complexity: "O(1). Some options may introduce additional complexity.",
+        summary: "Controls server-assisted client-side caching for the connection.",
+        run: tracking::tracking,
+        ..SUBCOMMAND
+    },
+    CommandSpec {
         name: "trackinginfo",
         arity: Arity::Exactly(2),
         since: "6.2.0",
@@ -250,25 +271,6 @@ fn id(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     Ok(Done)
 }
 
-/// `CLIENT GETREDIR`: tracking is off.
-fn getredir(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
-    ctx.reply.int(-1);
-    Ok(Done)
-}
-
-/// `CLIENT TRACKINGINFO`
-fn trackinginfo(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
-    ctx.reply.map(3);
-    ctx.reply.bulk(b"flags");
-    ctx.reply.set(1);
-    ctx.reply.bulk(b"off");
-    ctx.reply.bulk(b"redirect");
-    ctx.reply.int(-1);
-    ctx.reply.bulk(b"prefixes");
-    ctx.reply.array(0);
-    Ok(Done)
-}
-
 /// `CLIENT NO-EVICT ON|OFF`: whether `maxmemory-clients` may close it.
 fn no_evict(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     ctx.client.no_evict.store(on_or_off(args)?, Relaxed);
@@ -305,6 +307,8 @@ fn help(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
     ctx.help(
         "CLIENT",
         &[
+            "CACHING (YES|NO)",
+            "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
             "GETREDIR",
             "    Return the client ID we are redirecting to when tracking is enabled.",
             "GETNAME",
@@ -351,6 +355,9 @@ fn help(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
             "    * LIB-VER: the client lib version.",
             "UNBLOCK <clientid> [TIMEOUT|ERROR]",
             "    Unblock the specified blocked client.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+            "         [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Control server assisted client side caching.",
             "TRACKINGINFO",
             "    Report tracking status for the current connection.",
             "NO-EVICT (ON|OFF)",

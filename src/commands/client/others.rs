@@ -6,7 +6,7 @@ use crate::clients::{Client, Unblock, Wire};
 use crate::clock::Millis;
 use crate::commands::args::parse_int;
 use crate::commands::table::{TABLE, wrong_subcommand};
-use crate::commands::{Args, CommandError, CommandResult, Ctx, Done, Outcome};
+use crate::commands::{Args, CommandError, CommandResult, Ctx, Done, Outcome, blocking};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -39,9 +39,13 @@ fn class_of(client: &Client) -> Class {
     if client.is_subscriber() { Class::PubSub } else { Class::Normal }
 }
 
+fn is_shown(client: &Arc<Client>) -> bool {
+    client.wire == Wire::Resp && !client.is_closing.load(Relaxed)
+}
+
 fn all(ctx: &Ctx<'_>) -> Vec<Arc<Client>> {
     let mut clients = ctx.daemon.clients.all();
-    clients.retain(|client| client.wire == Wire::Resp);
+    clients.retain(is_shown);
     clients
 }
 
@@ -57,7 +61,7 @@ pub(super) fn list(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
             let id = args.int().map_err(|_| CommandError::other("ERR Invalid client ID"))?;
             chosen.extend(u64::try_from(id).ok().and_then(|id| ctx.daemon.clients.get(id)));
         }
-        chosen.retain(|client| client.wire == Wire::Resp);
+        chosen.retain(is_shown);
         clients = chosen;
     } else {
         args.finish()?;
@@ -95,6 +99,8 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
     let command = number.checked_sub(1).and_then(|number| TABLE.name_of(number)).unwrap_or("NULL");
     let multi = if client.in_multi.load(Relaxed) { i64::from(client.queued.load(Relaxed)) } else { -1 };
     let [sub, psub, ssub] = client.subscriptions.each_ref().map(|count| count.load(Relaxed));
+    let tracking = *client.tracking.lock();
+    let redirect = if tracking.is_on { tracking.redirect as i64 } else { -1 };
     let (input, output) = (client.query_bytes.load(Relaxed), client.output_bytes.load(Relaxed));
     let queued = client.queued_bytes.load(Relaxed);
     let total = size_of::<Client>() as u64 + input + queued + output;
@@ -102,7 +108,7 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
         text,
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={} db={} sub={sub} psub={psub} ssub={ssub} multi={multi} \
          watch={} qbuf={input} qbuf-free=0 argv-mem=0 multi-mem={queued} rbs=0 rbp=0 obl={output} oll=0 omem={output} \
-         tot-mem={total} events={} cmd={command} user={} redir=-1 resp={} lib-name={} lib-ver={}",
+         tot-mem={total} events={} cmd={command} user={} redir={redirect} resp={} lib-name={} lib-ver={}",
         client.id,
         client.addr,
         client.laddr,
@@ -123,11 +129,15 @@ fn describe(client: &Client, now: Millis, text: &mut String) {
 
 /// Letters as in Redis' `catClientInfoString`.
 fn flags(client: &Client) -> String {
+    let tracking = *client.tracking.lock();
     let marks = [
         (client.monitor.load(Relaxed), 'O'),
         (client.is_subscriber(), 'P'),
         (client.in_multi.load(Relaxed), 'x'),
         (client.blocked.load(Relaxed), 'b'),
+        (tracking.is_on, 't'),
+        (tracking.is_broken, 'R'),
+        (tracking.broadcasts, 'B'),
         (client.unix, 'U'),
         (client.no_evict.load(Relaxed), 'e'),
         (client.no_touch.load(Relaxed), 'T'),
@@ -221,6 +231,7 @@ pub(super) fn kill(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
             outcome = Outcome::Close;
         } else {
             client.close();
+            blocking::end_wait(ctx, client.id, Unblock::Timeout);
         }
         if is_old_form {
             break;
@@ -296,9 +307,15 @@ pub(super) fn unblock(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let id = parse_int(id).ok_or(CommandError::NotAnInteger)?;
     let client = u64::try_from(id).ok().and_then(|id| ctx.daemon.clients.get(id));
     let client = client.filter(|client| client.blocked.load(Relaxed));
-    if let Some(client) = &client {
-        client.unblock(how);
-    }
-    ctx.reply.int(u8::from(client.is_some()));
+    let is_unblocked = client.is_some_and(|client| {
+        let waited = blocking::end_wait(ctx, client.id, how);
+        // Without keys it sleeps: its own task alone can wake it.
+        let sleeps = !waited && client.blocked.load(Relaxed);
+        if sleeps {
+            client.unblock(how);
+        }
+        waited || sleeps
+    });
+    ctx.reply.int(u8::from(is_unblocked));
     Ok(Done)
 }

@@ -101,6 +101,7 @@ fn limits(ctx: &Ctx<'_>) -> rdb::Limits {
     rdb::Limits {
         decompressed: ctx.daemon.store.limit(),
         hash: crate::commands::hash::limits(&ctx.daemon.config),
+        list: crate::commands::list::node_limit(&ctx.daemon.config),
         set: crate::commands::set::limits(&ctx.daemon.config),
     }
 }

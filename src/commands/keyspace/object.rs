@@ -4,7 +4,7 @@ use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
 use crate::commands::args::parse_int;
 use crate::commands::table::{Arity, CommandSpec, Flag, KeySpec, KeyUse};
 use crate::config::Param;
-use crate::store::{Item, Object};
+use crate::store::Item;
 
 const ABOUT: CommandSpec = CommandSpec {
     arity: Arity::Exactly(3),
@@ -83,7 +83,7 @@ fn encoding(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
 pub(in crate::commands) fn encoding_of(item: &Item<'_>) -> &'static str {
     match item.string() {
         Some(text) => encoding_of_string(text),
-        None => item.object().map_or("", Object::encoding),
+        None => item.object().map_or("", |object| object.encoding()),
     }
 }
 

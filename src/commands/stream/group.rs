@@ -123,7 +123,7 @@ fn create(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     if !stream.create_group(name, Group::new(id, options.entries_read)) {
         return Err(CommandError::other("BUSYGROUP Consumer Group name already exists"));
     }
-    stream.done(Event::XGroupCreate);
+    stream.done(if last_id.is_some() { Event::XGroupCreate } else { Event::XGroupMkStream });
     ctx.reply.ok();
     Ok(Done)
 }

@@ -145,7 +145,7 @@ fn whole_group(reply: &mut Reply<'_>, entries: &Entries, (name, group): (&[u8], 
         reply_id(reply, id);
         reply.bulk(group.owner(pending).name());
         reply.int(pending.delivered.0);
-        reply.int(pending.count);
+        reply.int(pending.count as i64);
     }
     reply.bulk(b"consumers");
     reply.array(group.consumers().len());
@@ -170,7 +170,7 @@ fn whole_consumer(reply: &mut Reply<'_>, group: &Group, consumer: &Consumer, cou
         reply.array(3);
         reply_id(reply, id);
         reply.int(pending.delivered.0);
-        reply.int(pending.count);
+        reply.int(pending.count as i64);
     }
 }
 

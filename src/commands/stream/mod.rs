@@ -24,12 +24,8 @@ const WRITE_FAST: &[Flag] = &[Flag::Write, Flag::Fast];
 const WRITE_FAST_GROWS: &[Flag] = &[Flag::Write, Flag::DenyOom, Flag::Fast];
 const UNSURE: &[&str] = &["nondeterministic_output"];
 
-const fn named_streams(from: i8, usage: KeyUse) -> KeySpec {
-    KeySpec {
-        begin: Begin::Keyword("STREAMS", from),
-        find: Find::Range { last: -1, step: 1, limit: 2 },
-        usage,
-    }
+const fn named_streams(from: u8, usage: KeyUse) -> KeySpec {
+    KeySpec { begin: Begin::Streams(from), find: Find::Range { last: -1, step: 1, limit: 2 }, usage }
 }
 
 pub(super) const COMMANDS: &[CommandSpec] = &[

@@ -107,7 +107,7 @@ fn list(reply: &mut Reply<'_>, group: &Group, listing: &Listing<'_>, now: Millis
                 reply_id(reply, id);
                 reply.bulk(group.owner(&pending).name());
                 reply.int(idle(pending.delivered).max(0));
-                reply.int(pending.count);
+                reply.int(pending.count as i64);
             })
             .count()
     });

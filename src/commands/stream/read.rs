@@ -264,10 +264,7 @@ impl Reader<'_> {
         reply: &mut Reply<'_>,
     ) -> Result<bool, CommandError> {
         let key = entry.key();
-        let grows = matches!(wanted, Wanted::New) && !self.options.no_ack;
-        let len = entry.collection::<Stream>()?.map_or(0, |stream| stream.entries.len() as usize);
-        let pending = if grows { len.min(at_most(self.options.count)) } else { 0 };
-        let adding = self.consumer.len() + pending.saturating_mul(PENDING_BYTES);
+        let adding = self.consumer.len() + self.about_to_deliver(entry, wanted)? * PENDING_BYTES;
         let Some(mut stream) = entry.change_existing::<Stream>(adding)? else { return Ok(false) };
         let read = stream.change_group(self.group, |group, entries| {
             // Who reads is seen to try, whether there is anything to read or not.
@@ -294,6 +291,19 @@ impl Reader<'_> {
             stream.announce(Event::XGroupCreateConsumer);
         }
         Ok(served)
+    }
+
+    /// How many entries will be pending that are not yet. `O(that many)`.
+    fn about_to_deliver(&self, entry: &Entry<'_>, wanted: Wanted) -> Result<usize, CommandError> {
+        let Some(stream) = entry.collection::<Stream>()? else { return Ok(0) };
+        let first = stream.group(self.group).and_then(|group| group.last_id.next());
+        Ok(match (wanted, first) {
+            (Wanted::New, Some(first)) if !self.options.no_ack => {
+                let new = stream.entries.range(first, StreamId::MAX);
+                new.take(at_most(self.options.count)).count()
+            }
+            _ => 0,
+        })
     }
 
     /// Entries that the group has not been given yet.

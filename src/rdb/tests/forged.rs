@@ -5,6 +5,7 @@ use super::limits;
 use crate::clock::{Deadline, Millis};
 use crate::store::OwnedValue;
 use crate::store::value::hash::{FieldTtl, Hash};
+use crate::store::value::list::{End, List};
 use crate::store::value::set::Set;
 use crate::store::value::stream::{Group, NewId, NodeLimits, Pending, Stream, StreamId};
 use crate::store::value::{Object, Stored};
@@ -24,6 +25,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
 fn small() -> Limits {
     Limits {
         hash: value::hash::Limits { listpack_entries: 8, listpack_value: 40 },
+        list: value::list::NodeLimit::from(3),
         set: value::set::Limits { intset_entries: 8, listpack_entries: 8, listpack_value: 40 },
         ..limits(1 << 20)
     }
@@ -60,12 +62,19 @@ fn stream(texts: &[Vec<u8>]) -> Object {
     stream.into_object()
 }
 
+fn list(texts: &[Vec<u8>]) -> Object {
+    let mut list = List::default();
+    list.push(End::Tail, texts.iter().map(Vec::as_slice), small().list);
+    list.into_object()
+}
+
 fn object() -> impl Strategy<Value = Object> {
     let texts = prop::collection::vec(text(), 1..30);
-    (0..4u8, texts, any::<bool>()).prop_map(|(kind, texts, flag)| match kind {
+    (0..5u8, texts, any::<bool>()).prop_map(|(kind, texts, flag)| match kind {
         0 => set(&texts),
         1 => set(&texts.iter().map(|text| text.len().to_string().into_bytes()).collect::<Vec<_>>()),
         2 => hash(&texts, flag),
+        3 => list(&texts),
         _ => stream(&texts),
     })
 }

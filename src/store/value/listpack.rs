@@ -54,6 +54,12 @@ impl Listpack {
         is_sound(&bytes).then(|| Listpack(bytes.into_boxed_slice()))
     }
 
+    /// Takes over a copy of what `as_bytes` gave.
+    pub fn trusted(bytes: &[u8]) -> Listpack {
+        debug_assert!(is_sound(bytes));
+        Listpack(bytes.into())
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -204,6 +210,35 @@ impl Listpack {
         removed
     }
 
+    /// Cuts off everything from `place` on, into a listpack of its own.
+    pub fn split_off(&mut self, place: Place) -> Listpack {
+        let mut rest = Listpack::new();
+        rest.extend_from(&self.0[place.0..self.end()], self.iter_from(place).count());
+        self.remove_range(place, usize::MAX);
+        rest
+    }
+
+    /// Adds the entries of another listpack at the end.
+    pub fn append(&mut self, other: &Listpack) {
+        self.extend_from(&other.0[HEADER..other.end()], other.len());
+    }
+
+    fn iter_from(&self, place: Place) -> Iter<'_> {
+        Iter { rest: &self.0[place.0..self.end()] }
+    }
+
+    /// Adds `added` whole entries at the end.
+    fn extend_from(&mut self, entries: &[u8], added: usize) {
+        let count = self.len() + added;
+        let mut bytes = std::mem::take(&mut self.0).into_vec();
+        bytes.reserve_exact(entries.len());
+        bytes.pop();
+        bytes.extend_from_slice(entries);
+        bytes.push(END);
+        self.0 = bytes.into_boxed_slice();
+        self.write_header(u16::try_from(count).unwrap_or(UNCOUNTED));
+    }
+
     /// Takes the place of `range`, which holds `removed` whole entries, with one entry or none.
     fn splice(&mut self, range: Range<usize>, removed: usize, entry: Option<Entry<'_>>) {
         let encoded = entry.map(Encoded::of);
@@ -217,7 +252,10 @@ impl Listpack {
             bytes.reserve_exact(more);
             bytes.resize(old_len + more, 0);
         }
-        bytes.copy_within(end..old_len, start + added);
+        // What takes as much as what it replaces leaves the rest where it is.
+        if added != end - start {
+            bytes.copy_within(end..old_len, start + added);
+        }
         bytes.truncate(old_len - (end - start) + added);
         if let Some(encoded) = &encoded {
             encoded.write(&mut bytes[start..start + added]);
@@ -230,6 +268,10 @@ impl Listpack {
                 u16::try_from(count).unwrap_or(UNCOUNTED)
             }
         };
+        self.write_header(count);
+    }
+
+    fn write_header(&mut self, count: u16) {
         let total = u32::try_from(self.0.len()).expect("a listpack stays below its limit");
         self.0[..4].copy_from_slice(&total.to_le_bytes());
         self.0[4..HEADER].copy_from_slice(&count.to_le_bytes());

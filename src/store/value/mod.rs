@@ -4,6 +4,7 @@
 pub mod chunks;
 pub mod hash;
 pub mod intset;
+pub mod list;
 pub mod listpack;
 pub mod members;
 pub mod set;
@@ -11,6 +12,7 @@ pub mod stream;
 pub mod text;
 
 pub use hash::Hash;
+pub use list::List;
 pub use set::Set;
 pub use stream::Stream;
 
@@ -30,6 +32,13 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// As the first byte of a packed collection tells it.
+    pub(super) fn from_byte(byte: u8) -> Kind {
+        use Kind::{Hash, List, Set, SortedSet, Stream, String};
+        let all = [String, List, Set, SortedSet, Hash, Stream];
+        all.into_iter().find(|&kind| kind as u8 == byte).expect("a packed collection begins with its kind")
+    }
+
     /// The name in `TYPE`'s reply and in `SCAN … TYPE`.
     pub fn name(self) -> &'static str {
         match self {
@@ -68,6 +77,16 @@ pub trait Collection: Default + Clone + Stored {
     /// The earliest deadline of what is in it.
     fn due_at(&self) -> Option<Deadline> {
         None
+    }
+
+    /// All of it, when it is small and lies in few bytes: then it need not be on the heap.
+    fn packed(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// What `packed` gave, made a collection again. `O(bytes)`.
+    fn unpack(_bytes: &[u8]) -> Self {
+        Self::default()
     }
 
     /// Removes up to `most` of what is due in it; returns how many it was.
@@ -120,6 +139,23 @@ macro_rules! objects {
 
             pub fn is_empty(&self) -> bool {
                 self.len() == 0
+            }
+
+            /// The kind and the bytes of a collection that can be packed.
+            pub fn packed(&self) -> Option<(Kind, &[u8])> {
+                match self {
+                    Object::String(_) => None,
+                    $(Object::$name(value) => Some((<$name as Collection>::KIND, value.packed()?)),)*
+                }
+            }
+
+            /// A collection of this kind that was packed.
+            pub fn unpack(kind: Kind, bytes: &[u8]) -> Object {
+                match kind {
+                    $(<$name as Collection>::KIND => $name::unpack(bytes).into_object(),)*
+                    #[allow(unreachable_patterns, reason = "until there are all kinds of collections")]
+                    _ => Object::String(Bytes::copy_from_slice(bytes)),
+                }
             }
 
             /// The earliest deadline of what is in a collection.
@@ -177,6 +213,7 @@ macro_rules! objects {
 // One name a line, so that a new type is a new line: `Hash,`.
 objects! {
     Hash,
+    List,
     Set,
     Stream,
 }

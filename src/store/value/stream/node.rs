@@ -18,6 +18,10 @@ use crate::store::value::listpack::{Entry, Listpack, Place};
 const DELETED: i64 = 1;
 const SAME_FIELDS: i64 = 2;
 
+/// Which elements of a node count its entries.
+const LIVE: isize = 0;
+const GONE: isize = 1;
+
 /// Elements of an entry that has the node's fields, beside its values: flags, ms, seq.
 const OWN_ELEMENTS: i64 = 3;
 
@@ -96,11 +100,9 @@ impl Node {
         (cursor.int() as u64, cursor.int() as u64)
     }
 
-    fn set_counts(&mut self, (live, deleted): (u64, u64)) {
-        for (index, count) in [live, deleted].into_iter().enumerate() {
-            let place = self.0.seek(index as isize).expect("a node has its counts");
-            self.0.replace(place, count as i64);
-        }
+    fn set_count(&mut self, index: isize, count: u64) {
+        let place = self.0.seek(index).expect("a node has its counts");
+        self.0.replace(place, count as i64);
     }
 
     fn head(&self) -> Head {
@@ -117,8 +119,7 @@ impl Node {
         let mut names = Cursor { pack: &self.0, at: head.first_field };
         let same = head.fields == pairs.len() && pairs.iter().all(|(field, _)| names.entry().is(field));
         let (ms, seq) = id.since(master);
-        let (live, deleted) = self.counts();
-        self.set_counts((live + 1, deleted));
+        self.set_count(LIVE, self.counts().0 + 1);
         let pack = &mut self.0;
         pack.push_back(if same { SAME_FIELDS } else { 0 });
         pack.push_back(ms);
@@ -181,7 +182,8 @@ impl Node {
         }
         let (live, deleted) = self.counts();
         let gone = places.len() as u64;
-        self.set_counts((live - gone, deleted + gone));
+        self.set_count(LIVE, live - gone);
+        self.set_count(GONE, deleted + gone);
     }
 }
 
