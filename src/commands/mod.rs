@@ -40,6 +40,7 @@ mod scan;
 mod server;
 mod set;
 mod slowlog;
+mod sort;
 mod stream;
 mod string;
 mod transaction;
@@ -89,6 +90,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     set::COMMANDS,
     slowlog::COMMANDS,
     stream::COMMANDS,
+    sort::COMMANDS,
     string::COMMANDS,
     transaction::COMMANDS,
 ];

@@ -100,3 +100,26 @@ proptest! {
         let _ = load(&sealed(&body, 10), MIB);
     }
 }
+
+/// As Redis 5 and 6 wrote a stream, and as 7.2 does; both without entries.
+#[test]
+fn streams_of_all_formats_are_read() {
+    let (seen, active) = (&77u64.to_le_bytes(), &99u64.to_le_bytes());
+    let first = [&b"\x0f\x00\x00\x05\x01\x01\x01g\x00\x00\x00\x01\x01c"[..], seen, b"\x00"].concat();
+    let third = [
+        &b"\x15\x00\x00\x05\x01\x00\x00\x00\x00\x07\x01\x01g\x00\x00\x02\x00\x01\x01c"[..],
+        seen,
+        active,
+        b"\x00",
+    ]
+    .concat();
+    for (body, version, added, active) in [(first, 9, 0, 77), (third, 11, 7, 99)] {
+        let owned = load(&sealed(&body, version), 0).expect("it is sound");
+        let crate::store::OwnedValue::Object(Object::Stream(stream)) = owned.value else {
+            panic!("no stream")
+        };
+        assert_eq!((stream.entries.added(), stream.entries.last_id().to_string()), (added, "5-1".into()));
+        let consumer = stream.group(b"g").and_then(|group| group.consumer(b"c")).expect("it is there");
+        assert_eq!((consumer.seen.0, consumer.active.map(|at| at.0)), (77, Some(active)));
+    }
+}

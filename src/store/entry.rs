@@ -188,6 +188,11 @@ impl<'a> Item<'a> {
         self.record.header.len() + TABLE_SHARE + self.heap.map_or(0, HeapItem::charged)
     }
 
+    /// What the record alone takes: what must be found room for where the item is moved.
+    pub fn record_bytes(&self) -> usize {
+        self.record.header.len()
+    }
+
     fn to_owned(self) -> Owned {
         let value = match self.object() {
             None => OwnedValue::Inline(self.record.payload().to_vec()),
@@ -614,8 +619,8 @@ impl<'d> Entry<'d> {
         self.item().map(Item::to_owned)
     }
 
-    /// Takes the item out. `O(1)` for what lies on the heap.
-    pub fn take(&mut self, event: Event) -> Option<Owned> {
+    /// Takes the item out, to be put elsewhere. `O(1)` for what lies on the heap. The caller announces the event.
+    pub fn take(&mut self) -> Option<Owned> {
         let found = self.found.take()?;
         let item = Item::of(&self.shard, found.handle);
         let (flags, deadline) = (item.flags(), item.deadline());
@@ -629,7 +634,6 @@ impl<'d> Entry<'d> {
             Some(value) => value,
             None => OwnedValue::Object(self.shard.garbage.pop().expect("`remove` left it there").object),
         };
-        self.shard.announce(self.db, self.key, event);
         let shared = self.shared();
         self.shard.settle(shared);
         Some(Owned { value, flags, deadline })
@@ -659,16 +663,40 @@ impl<'d> Entry<'d> {
         Ok(())
     }
 
+    /// Makes sure that an item of `record` bytes, but for what it has on the heap, can be moved here.
+    ///
+    /// # Errors
+    /// `OutOfMemory`: nothing was changed.
+    pub fn expect_item(&mut self, record: usize) -> Result<(), StoreError> {
+        let queue = self.found.map_or(Queue::Small, |found| self.shard.log.queue_of(found.handle));
+        let shared = self.shared();
+        let room = self.shard.make_room(queue, record + self.key.len(), 0, self.now, shared);
+        self.found = self.shard.look_up(self.hash, self.db, self.key, self.now);
+        room.map(|_| ())
+    }
+
+    /// Puts an item here that was taken from elsewhere, after `expect_item`: `insert_anew` that nothing can
+    /// refuse, for the item takes no more memory than it did before.
+    pub fn move_in(&mut self, owned: Owned) {
+        let (payload, fields) = self.payload_of_owned(owned);
+        self.shard.remark(self.db, self.key, Event::New);
+        self.write(&fields, payload, Queue::Small);
+    }
+
     fn replace(&mut self, owned: Owned) -> Result<(), StoreError> {
+        let (payload, fields) = self.payload_of_owned(owned);
+        self.store(fields, payload)
+    }
+
+    fn payload_of_owned(&self, owned: Owned) -> (Payload<'static>, Fields) {
         let fields = Fields { flags: owned.flags, deadline: owned.deadline, ..self.new_fields() };
         match owned.value {
             OwnedValue::Inline(value) if value.len() <= INLINE_MAX && self.key.len() <= INLINE_KEY_MAX => {
-                self.store(fields, Payload::Inline(value.into()))?;
+                (Payload::Inline(value.into()), fields)
             }
-            OwnedValue::Inline(value) => self.store_object(Object::String(value.into()), fields)?,
-            OwnedValue::Object(object) => self.store_object(object, fields)?,
+            OwnedValue::Inline(value) => self.payload_of(Object::String(value.into()), fields),
+            OwnedValue::Object(object) => self.payload_of(object, fields),
         }
-        Ok(())
     }
 
     /// Says what has happened to the key.

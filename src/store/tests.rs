@@ -172,7 +172,7 @@ fn apply(store: &Store, model: &mut Model, now: &mut Millis, step: Step) {
         Step::Rename { from, to } => {
             let mut db = store.db(0, *now);
             db.hold([&from[..], &to[..]].into_iter());
-            let owned = db.entry(&from).take(Event::RenameFrom);
+            let owned = db.entry(&from).take();
             if let Some(owned) = owned {
                 db.entry(&to).insert(owned, Event::RenameTo).expect("there is no limit");
                 let known = model[0].remove(&from).expect("the model has it too");
@@ -680,7 +680,7 @@ proptest! {
                 }
                 _ => {
                     let to = &keys[(which + 1) % keys.len()];
-                    let owned = store.db(0, START).entry(key).take(Event::RenameFrom);
+                    let owned = store.db(0, START).entry(key).take();
                     if let Some(owned) = owned {
                         store.db(0, START).entry(to).insert(owned, Event::RenameTo).expect("no limit");
                         let moved = model.remove(key).expect("the model has it too");

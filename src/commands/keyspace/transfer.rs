@@ -19,11 +19,11 @@ pub(super) fn renamenx(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult 
     Ok(Done)
 }
 
-/// Renames, `unless_taken` only when the new name is free; `false`: it is not. The new item is written
-/// before the old one goes, so that nothing is lost when there is no room.
+/// Renames, `unless_taken` only when the new name is free; `false`: it is not. Room is made before the item is
+/// taken out, so that nothing is lost when there is none. `O(1)`, however large the value.
 fn rename_unless(ctx: &mut Ctx<'_>, args: &mut Args<'_>, unless_taken: bool) -> Result<bool, CommandError> {
     let (from, to) = (args.key()?, args.key()?);
-    let owned = ctx.db.entry(from).copy().ok_or(CommandError::NoSuchKey)?;
+    let size = ctx.db.entry(from).item().ok_or(CommandError::NoSuchKey)?.record_bytes();
     if from == to {
         return Ok(!unless_taken);
     }
@@ -31,9 +31,12 @@ fn rename_unless(ctx: &mut Ctx<'_>, args: &mut Args<'_>, unless_taken: bool) -> 
     if unless_taken && target.is_present() {
         return Ok(false);
     }
-    target.insert_anew(owned)?;
+    target.expect_item(size)?;
     drop(target);
-    ctx.db.entry(from).delete(Event::RenameFrom);
+    // Gone only if it had to make room for itself.
+    let owned = ctx.db.entry(from).take().ok_or(CommandError::OutOfMemory)?;
+    ctx.db.entry(to).move_in(owned);
+    ctx.db.entry(from).announce(Event::RenameFrom);
     ctx.db.entry(to).announce(Event::RenameTo);
     Ok(true)
 }
@@ -88,14 +91,16 @@ pub(super) fn move_key(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult 
 }
 
 fn move_held(ctx: &mut Ctx<'_>, key: &[u8], db: u32) -> Result<bool, CommandError> {
-    let Some(owned) = ctx.db.entry(key).copy() else { return Ok(false) };
+    let Some(size) = ctx.db.entry(key).item().map(|item| item.record_bytes()) else { return Ok(false) };
     let mut target = ctx.db.entry_in(db, key);
     if target.is_present() {
         return Ok(false);
     }
-    target.insert_anew(owned)?;
+    target.expect_item(size)?;
     drop(target);
-    ctx.db.entry(key).delete(Event::MoveFrom);
+    let owned = ctx.db.entry(key).take().ok_or(CommandError::OutOfMemory)?;
+    ctx.db.entry_in(db, key).move_in(owned);
+    ctx.db.entry(key).announce(Event::MoveFrom);
     ctx.db.entry_in(db, key).announce(Event::MoveTo);
     Ok(true)
 }
