@@ -135,7 +135,7 @@ impl Ctx<'_> {
     /// Answers `HELP`: Redis' first and last lines around what is said of the subcommands.
     fn help(&mut self, container: &str, lines: &[&str]) -> CommandResult {
         self.reply.array(lines.len() + 3);
-        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        self.reply.simple(format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
         for line in lines.iter().chain(&["HELP", "    Prints this help."]) {
             self.reply.simple(line);
         }
@@ -169,6 +169,7 @@ pub struct Session {
 }
 
 /// Where the better part of a session is.
+#[allow(clippy::large_enum_variant, reason = "it is here nearly always, and read at every request")]
 enum Place {
     Here(Core),
     /// On the script's thread; it comes back into the slot.

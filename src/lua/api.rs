@@ -70,7 +70,7 @@ pub(super) fn with_code(text: &[u8]) -> Vec<u8> {
 
 fn single_field(lua: &Lua, args: &MultiValue, field: &str) -> Result<Table> {
     let table = lua.create_table()?;
-    match (args.len(), args.get(0)) {
+    match (args.len(), args.front()) {
         (1, Some(Value::String(text))) if field == "err" => {
             table.raw_set(field, lua.create_string(with_code(&text.as_bytes()))?)?;
         }

@@ -113,13 +113,13 @@ impl Packer {
     fn integer(&mut self, number: i64) {
         let (kind, bytes) = match number {
             -32..=127 => return self.out.push(number as u8),
-            0..=0xFF => (0xCC, 1),
-            0..=0xFFFF => (0xCD, 2),
-            0..=0xFFFF_FFFF => (0xCE, 4),
-            0.. => (0xCF, 8),
-            -0x80.. => (0xD0, 1),
-            -0x8000.. => (0xD1, 2),
-            -0x8000_0000.. => (0xD2, 4),
+            128..=0xFF => (0xCC, 1),
+            0x100..=0xFFFF => (0xCD, 2),
+            0x1_0000..=0xFFFF_FFFF => (0xCE, 4),
+            0x1_0000_0000.. => (0xCF, 8),
+            -0x80..=-33 => (0xD0, 1),
+            -0x8000..=-0x81 => (0xD1, 2),
+            -0x8000_0000..=-0x8001 => (0xD2, 4),
             _ => (0xD3, 8),
         };
         self.out.push(kind);

@@ -63,7 +63,7 @@ pub const INVALID_NAME: &str = "Library names can only contain letters, numbers,
 /// `redis.register_function(name, callback)` and `redis.register_function{…}`
 pub(super) fn register(lua: &Lua, registry: Registry) -> Result<Function> {
     lua.create_function(move |_, args: MultiValue| {
-        let function = match (args.len(), args.get(0), args.get(1)) {
+        let function = match (args.len(), args.front(), args.get(1)) {
             (1, Some(Value::Table(named)), _) => named_arguments(named)?,
             (1, ..) => {
                 return Err(refuse(

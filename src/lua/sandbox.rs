@@ -182,7 +182,7 @@ fn nonexistent(lua: &Lua, (_, name): (Value, Value)) -> Result<Value> {
 /// Of a front it lists what is behind it, without giving that table away.
 fn pairs(lua: &Lua, hidden: Table, next: Function) -> Result<Function> {
     lua.create_function(move |lua, args: MultiValue| {
-        let Some(Value::Table(table)) = args.get(0) else {
+        let Some(Value::Table(table)) = args.front() else {
             return Err(arg_error(lua, 1, "pairs", "table", &args));
         };
         let Value::Table(real) = hidden.raw_get(table)? else {
@@ -197,7 +197,7 @@ fn pairs(lua: &Lua, hidden: Table, next: Function) -> Result<Function> {
 
 fn rawset(lua: &Lua, hidden: Table) -> Result<Function> {
     lua.create_function(move |lua, args: MultiValue| {
-        let Some(Value::Table(table)) = args.get(0) else {
+        let Some(Value::Table(table)) = args.front() else {
             return Err(arg_error(lua, 1, "rawset", "table", &args));
         };
         let (Some(key), Some(value)) = (args.get(1), args.get(2)) else {

@@ -45,12 +45,8 @@ impl<'h, 'c> ScriptHost<'h, 'c> {
             let text = self.ctx.state.login.user().denial(denied.reason, command.full_name, None);
             CommandError::Quoting([b"NOPERM ACL failure in script: ", &*text].concat())
         })?;
-        if command.is_write {
-            if self.read_only {
-                return Err(CommandError::other(
-                    "ERR Write commands are not allowed from read-only scripts.",
-                ));
-            }
+        if command.is_write && self.read_only {
+            return Err(CommandError::other("ERR Write commands are not allowed from read-only scripts."));
         }
         if command.denies_oom && self.was_oom && !self.allows_oom && !self.has_written {
             return Err(CommandError::OutOfMemory);

@@ -155,7 +155,7 @@ fn invalid_numbers(
     const ALL: [Invalid; 3] = [Invalid::Off, Invalid::On, Invalid::Null];
     const WORDS: [&str; 3] = ["off", "on", "null"];
     at_most(lua, args, 1, name)?;
-    match args.get(0) {
+    match args.front() {
         None | Some(Value::Nil) => {}
         Some(&Value::Boolean(on)) => setting.set(ALL[usize::from(on)]),
         Some(_) => {
