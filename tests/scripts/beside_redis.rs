@@ -145,7 +145,9 @@ fn libraries_travel_both_ways() {
     };
     let (ours, theirs) = pair.both(&dump);
     for payload in [payload(ours), payload(theirs)] {
-        pair.compare(&[b"FUNCTION", b"RESTORE", &payload]);
+        // Which of the two is complained of depends on the order of a hash table.
+        let (ours, theirs) = pair.both(&[b"FUNCTION", b"RESTORE", &payload]);
+        assert!(ours.starts_with(b"-ERR Library ") && theirs.starts_with(b"-ERR Library "));
         pair.compare(&[b"FUNCTION", b"RESTORE", &payload, b"REPLACE"]);
         pair.compare(&[b"FUNCTION", b"FLUSH"]);
         pair.compare(&[b"FUNCTION", b"RESTORE", &payload]);
