@@ -216,7 +216,9 @@ impl Pause {
 
 impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
-        let state = State::new(Login::new(&daemon.acl));
+        let login = Login::new(&daemon.acl);
+        client.become_user(login.user());
+        let state = State::new(login);
         Session { place: Place::Here(Core { decoder: Decoder::default(), state, pause: None }), client }
     }
 
