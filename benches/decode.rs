@@ -108,7 +108,7 @@ fn memcached_feed(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter(|| {
                 out.clear();
-                let context = Context { daemon: &daemon, counters: &daemon.counters[0], now };
+                let context = Context { daemon: &daemon, counters: &daemon.counters[0], now, busy: None };
                 let progress = session.feed(context, black_box(batch.as_bytes()), &mut out);
                 assert_eq!(progress.consumed, batch.len());
                 out.len()

@@ -10,6 +10,7 @@ use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowL
 use crate::pubsub::PubSub;
 use crate::store::{Event, Interest, Observer, PolicyKind, Store, StoreOptions};
 use crate::tracking::Tracking;
+use crate::turns::Turns;
 use crate::waiting::Waiting;
 use parking_lot::Mutex;
 use std::path::Path;
@@ -31,13 +32,17 @@ pub struct Daemon {
     pub pubsub: Arc<PubSub>,
     pub tracking: Arc<Tracking>,
     listeners: Listeners,
-    /// One set of counters a worker.
+    /// One set of counters a worker, the last for the script's thread.
     pub counters: Box<[Counters]>,
     pub started: Millis,
     /// 40 hexadecimal digits, new at every start; `INFO`'s run_id.
     pub run_id: String,
     /// What replicas would know the data by; as long as a run_id.
     pub replication_id: Mutex<String>,
+    /// Scripts: what runs, and the way to their thread.
+    pub scripts: crate::commands::Scripts,
+    /// How a script gets the store for itself.
+    pub turns: Turns,
     /// Connections that wait for keys.
     pub waiting: Arc<Waiting>,
     /// What memcached connections share beside the store.
@@ -108,11 +113,13 @@ impl Daemon {
             pubsub,
             tracking,
             listeners,
-            counters: (0..workers.max(1)).map(|_| Counters::default()).collect(),
+            counters: (0..=workers.max(1)).map(|_| Counters::default()).collect(),
             started: clock.now(),
             clock,
             run_id: random_id(),
             replication_id: Mutex::new(random_id()),
+            scripts: Default::default(),
+            turns: Turns::new(workers.max(1)),
             waiting,
             memcached: Default::default(),
             shutdown: Shutdown::default(),
@@ -247,6 +254,11 @@ impl Daemon {
         CommandTotals::of(self.counters.iter().map(|set| &set.commands), number)
     }
 
+    /// The counters of the script's thread.
+    pub fn script_counters(&self) -> &Counters {
+        self.counters.last().expect("there is one set at least")
+    }
+
     /// A counter over all workers.
     pub fn count(&self, counter: Counter) -> u64 {
         self.counters.iter().map(|set| set.get(counter)).sum()
@@ -295,4 +307,6 @@ pub struct Context<'d> {
     pub daemon: &'d Daemon,
     pub counters: &'d Counters,
     pub now: Millis,
+    /// A script has had the store for longer than `busy-reply-threshold`; its kind.
+    pub busy: Option<crate::commands::ScriptKind>,
 }

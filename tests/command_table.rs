@@ -169,6 +169,7 @@ fn the_table_keeps_its_rules() {
             spec.key_specs().next().is_none()
                 || spec.has(Flag::Write)
                 || spec.has(Flag::ReadOnly)
+                || spec.needs_vm
                 || name == "watch",
             "{name}"
         );

@@ -40,7 +40,7 @@ pub fn converse(
         to = input.len().min(to + length);
         for turns in 0.. {
             assert!(turns < 100_000, "the session goes round in circles");
-            let context = Context { daemon, counters: &daemon.counters[0], now };
+            let context = Context { daemon, counters: &daemon.counters[0], now, busy: None };
             let Progress { consumed, next } = feed(context, &input[from..to], &mut out);
             assert!(consumed <= to - from, "consumed more than it was shown");
             from += consumed;

@@ -129,6 +129,8 @@ fn serve_one(context: Context<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> 
         state: &mut state,
         client: &waiter.client,
         waiter: None,
+        room: None,
+        busy: None,
     };
     let reply = match dispatch::retry(&mut ctx, command, argv) {
         Ok(Outcome::Block { .. }) => None,

@@ -18,6 +18,8 @@ pub(super) enum Ran {
     Done,
     Sleep(Millis),
     Blocked(Arc<Waiter>),
+    /// It runs on the script's thread, or no longer does; nothing was done.
+    Elsewhere,
     /// Held back by `CLIENT PAUSE`; nothing was done.
     Paused(Millis),
     Close,
@@ -39,6 +41,14 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
         && let Some(until) = paused_until(ctx, command)
     {
         return Ran::Paused(until);
+    }
+    if let Ok(command) = found {
+        if needs_vm(ctx, command) != ctx.room.is_some() {
+            return Ran::Elsewhere;
+        }
+        if ctx.busy.is_some() && uses_store(ctx, command) {
+            return Ran::Paused(Millis(ctx.now.0 + LOOK_AGAIN));
+        }
     }
     ctx.counters.add(Counter::Commands, 1);
     // A command that cannot be queued spoils the transaction; one that ends it cannot.
@@ -85,10 +95,32 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     };
     mute(ctx, mark, is_silenced);
     ctx.state.tracking.command_ends(ctx.state.transaction.is_some(), known);
-    if ctx.daemon.waiting.has_ready() {
-        blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now });
+    if ctx.daemon.waiting.has_ready() && ctx.busy.is_none() {
+        blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now, busy: None });
     }
     ran
+}
+
+/// Does this request go to the script's thread?
+#[inline]
+fn needs_vm(ctx: &Ctx<'_>, command: &Command) -> bool {
+    let transaction = ctx.state.transaction.as_ref();
+    let of_transaction = || transaction.is_some_and(|open| open.needs_vm) && command.spec.name == "exec";
+    (command.spec.needs_vm && transaction.is_none() || of_transaction())
+        && ctx.busy.is_none()
+        && ctx.daemon.scripts.are_on()
+}
+
+/// How soon a request that waits for a script's end in busy mode looks again, in milliseconds.
+const LOOK_AGAIN: u64 = 20;
+
+/// Of the commands that Redis allows while a script is busy these would wait for the store.
+fn uses_store(ctx: &Ctx<'_>, command: &Command) -> bool {
+    match command.spec.name {
+        "watch" => ctx.state.transaction.is_none(),
+        "unwatch" | "discard" | "reset" => !ctx.state.watched.is_empty(),
+        _ => false,
+    }
 }
 
 /// An `EXEC` that is not even begun discards the transaction all the same, and says so.
@@ -167,6 +199,11 @@ fn gates(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) -> Result<(), Com
         guard(ctx, command, param)?;
     }
     permission::gate(ctx, command, argv)?;
+    if let Some(kind) = ctx.busy
+        && !command.spec.has(super::table::Flag::AllowBusy)
+    {
+        return Err(CommandError::Busy(kind));
+    }
     if ctx.state.monitors && (command.is_write || command.is_read) {
         return Err(CommandError::other("ERR Replica can't interact with the keyspace"));
     }
@@ -262,11 +299,11 @@ fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
 #[inline]
 fn execute(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
     let mut args = args_of(command, argv);
-    let remembers = command.is_read && ctx.state.tracking.remembers();
+    let remembers = command.is_read && !command.spec.needs_vm && ctx.state.tracking.remembers();
     let is_held = ctx.db.is_holding();
     if is_held {
         ctx.db.keep_held();
-    } else if command.holds_keys || remembers {
+    } else if (command.holds_keys || remembers) && !command.spec.needs_vm {
         hold_keys(ctx, command, argv);
         if remembers {
             ctx.db.keep_held();

@@ -37,6 +37,8 @@ pub enum CommandError {
         "ERR Can't execute '{0}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context"
     )]
     SubscribersOnly(&'static str),
+    #[error("{}", .0.busy())]
+    Busy(super::script::Kind),
     #[error("NOSCRIPT No matching script. Please use EVAL.")]
     NoScript,
     #[error("EXECABORT Transaction discarded because of previous errors.")]

@@ -188,17 +188,17 @@ fn memory(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("allocator_active", memory.used);
     text.line("allocator_resident", memory.resident);
     text.bytes("total_system_memory", process::total_memory());
-    text.zeros(&["used_memory_lua", "used_memory_vm_eval"]);
-    text.line("used_memory_lua_human", "0B");
-    text.zeros(&[
-        "used_memory_scripts_eval",
-        "number_of_cached_scripts",
-        "number_of_functions",
-        "number_of_libraries",
-        "used_memory_vm_functions",
-        "used_memory_vm_total",
-    ]);
-    text.line("used_memory_vm_total_human", "0B");
+    let scripts = &ctx.daemon.scripts.figures;
+    let vm = scripts.vm_bytes.load(Relaxed) as usize;
+    // One VM runs scripts and functions.
+    text.line("used_memory_vm_eval", vm);
+    text.bytes("used_memory_lua", vm);
+    text.line("used_memory_scripts_eval", 0);
+    text.line("number_of_cached_scripts", scripts.scripts.load(Relaxed));
+    text.line("number_of_functions", scripts.functions.load(Relaxed));
+    text.line("number_of_libraries", scripts.libraries.load(Relaxed));
+    text.line("used_memory_vm_functions", 0);
+    text.bytes("used_memory_vm_total", vm);
     text.line("used_memory_functions", 0);
     text.line("used_memory_scripts", 0);
     text.line("used_memory_scripts_human", "0B");
@@ -279,12 +279,8 @@ fn stats(ctx: &mut Ctx<'_>, text: &mut Text) {
     text.line("expired_stale_perc", "0.00");
     text.zeros(&["expired_time_cap_reached_count", "expire_cycle_cpu_milliseconds"]);
     text.line("evicted_keys", events.evicted);
-    text.zeros(&[
-        "evicted_clients",
-        "evicted_scripts",
-        "total_eviction_exceeded_time",
-        "current_eviction_exceeded_time",
-    ]);
+    text.line("evicted_scripts", ctx.daemon.scripts.figures.evicted.load(Relaxed));
+    text.zeros(&["evicted_clients", "total_eviction_exceeded_time", "current_eviction_exceeded_time"]);
     text.line("keyspace_hits", count(Counter::KeyspaceHits));
     text.line("keyspace_misses", count(Counter::KeyspaceMisses));
     text.line("pubsub_channels", daemon.pubsub.count(Kind::Channel));

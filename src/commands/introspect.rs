@@ -382,11 +382,7 @@ fn list(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let mut names = Vec::new();
     for command in TABLE.all() {
         names.extend(fits(command).then_some(command.full_name));
-        // Without a filter Redis names no subcommands.
-        if filter.is_some() {
-            let subs = command.subcommands.iter().filter(|sub| fits(sub));
-            names.extend(subs.map(|sub| sub.full_name));
-        }
+        names.extend(command.subcommands.iter().filter(|sub| fits(sub)).map(|sub| sub.full_name));
     }
     ctx.reply.bulks(names.iter().map(|name| name.as_bytes()));
     Ok(Done)

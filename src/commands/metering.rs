@@ -62,7 +62,9 @@ fn timed(
     ctx.counters.commands.time(command.number, nanos, config.flag(Param::LatencyTracking));
     let micros = nanos / 1000;
     let threshold = config.number(Param::SlowlogLogSlowerThan);
-    if u64::try_from(threshold).is_ok_and(|threshold| micros >= threshold)
+    // Of a script the slow log shows the whole.
+    if !ctx.state.scripted
+        && u64::try_from(threshold).is_ok_and(|threshold| micros >= threshold)
         && !command.spec.has(Flag::SkipSlowlog)
     {
         let hidden = Hidden::of(command, argv);
@@ -123,6 +125,9 @@ fn tell_monitors(ctx: &Ctx<'_>, command: &Command, argv: Argv<'_>) {
 }
 
 fn place_of(state: &State, ctx: &Ctx<'_>) -> String {
+    if state.scripted {
+        return format!("{} lua", state.db);
+    }
     if ctx.client.unix {
         return format!("{} unix:{}", state.db, ctx.daemon.config.text(Param::UnixSocket));
     }

@@ -38,6 +38,7 @@ mod random;
 mod replica;
 mod replication;
 mod scan;
+mod script;
 mod server;
 mod set;
 mod slowlog;
@@ -50,6 +51,7 @@ mod transaction;
 pub use args::{Args, pick};
 pub use blocking::serve;
 pub use error::CommandError;
+pub use script::{Kind as ScriptKind, Scripts, start as start_scripts};
 
 use crate::acl::Login;
 use crate::clients::{Client, Unblock};
@@ -62,6 +64,7 @@ use crate::store::Db;
 use crate::tracking::Acting;
 use crate::waiting::{Nil, UNBLOCKED, Waiter};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
+use script::{Back, Errand, Kind, Room, Slot};
 use session::State;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -89,6 +92,7 @@ static FAMILIES: &[&[CommandSpec]] = &[
     pubsub::COMMANDS,
     replica::COMMANDS,
     replication::COMMANDS,
+    script::COMMANDS,
     server::COMMANDS,
     set::COMMANDS,
     slowlog::COMMANDS,
@@ -112,6 +116,10 @@ pub struct Ctx<'c> {
     pub client: &'c Arc<Client>,
     /// What a command that waits has been entered as.
     waiter: Option<Arc<Waiter>>,
+    /// The Lua VM and its scripts, on the script's thread.
+    room: Option<&'c Room>,
+    /// A script has the store for long already: only what does without it is executed.
+    busy: Option<Kind>,
 }
 
 impl Ctx<'_> {
@@ -127,7 +135,7 @@ impl Ctx<'_> {
     /// Answers `HELP`: Redis' first and last lines around what is said of the subcommands.
     fn help(&mut self, container: &str, lines: &[&str]) -> CommandResult {
         self.reply.array(lines.len() + 3);
-        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        self.reply.simple(format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
         for line in lines.iter().chain(&["HELP", "    Prints this help."]) {
             self.reply.simple(line);
         }
@@ -154,12 +162,34 @@ pub use Outcome::Done;
 
 pub type CommandResult = Result<Outcome, CommandError>;
 
-/// One RESP connection: its decoder and what its commands left behind.
+/// One RESP connection.
 pub struct Session {
+    place: Place,
+    client: Arc<Client>,
+}
+
+/// Where the better part of a session is.
+#[allow(clippy::large_enum_variant, reason = "it is here nearly always, and read at every request")]
+enum Place {
+    Here(Core),
+    /// On the script's thread; it comes back into the slot.
+    Away(Arc<Slot>),
+    /// Lost with the script's thread.
+    Gone,
+}
+
+/// Decoder and what commands left behind.
+struct Core {
     decoder: Decoder,
     state: State,
-    client: Arc<Client>,
     pause: Option<Pause>,
+}
+
+/// How far a core came.
+struct Fed {
+    progress: Progress,
+    /// The next request belongs on the script's thread.
+    is_elsewhere: bool,
 }
 
 /// Why no request is executed.
@@ -188,14 +218,113 @@ impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
         let login = Login::new(&daemon.acl);
         client.become_user(login.user());
-        Session { decoder: Decoder::default(), state: State::new(login), client, pause: None }
+        let state = State::new(login);
+        Session { place: Place::Here(Core { decoder: Decoder::default(), state, pause: None }), client }
     }
 
     /// Executes the requests that `input` holds; see [`Progress`].
+    #[inline]
     pub fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
+        if let Some(progress) = self.collect(out) {
+            return progress;
+        }
+        let Place::Here(core) = &mut self.place else {
+            return Progress { consumed: 0, next: Next::Close };
+        };
+        let fed = core.feed(context, &self.client, None, input, out);
+        if fed.is_elsewhere { self.go(context, input, fed.progress.consumed, out) } else { fed.progress }
+    }
+
+    /// While a script has the store: nothing is executed that needs it. `None`: wait until the script is over.
+    pub fn feed_busy(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Option<Progress> {
+        match &mut self.place {
+            Place::Here(core) if core.pause.is_none() => {
+                Some(core.feed(context, &self.client, None, input, out).progress)
+            }
+            _ => None,
+        }
+    }
+
+    /// What a session that was away brings back, or that it still is. Needs no store.
+    #[inline]
+    pub fn collect(&mut self, out: &mut Out) -> Option<Progress> {
+        let Place::Away(slot) = &self.place else { return None };
+        let Some(back) = slot.take() else {
+            return Some(Progress { consumed: 0, next: Next::Wait { until: None } });
+        };
+        Some(self.come_back(back, out))
+    }
+
+    fn come_back(&mut self, back: Back, out: &mut Out) -> Progress {
+        self.place = back.core.map_or(Place::Gone, Place::Here);
+        out.append(back.out);
+        match back.progress {
+            None => Progress { consumed: 0, next: Next::Close },
+            // More may have come meanwhile than it was shown.
+            Some(Progress { consumed, next: Next::Read { .. } }) => Progress { consumed, next: Next::Flush },
+            Some(progress) => progress,
+        }
+    }
+
+    /// Goes to the script's thread with the input that is left.
+    fn go(&mut self, context: Context<'_>, input: &[u8], consumed: usize, out: &mut Out) -> Progress {
+        let Place::Here(core) = std::mem::replace(&mut self.place, Place::Gone) else {
+            return Progress { consumed, next: Next::Close };
+        };
+        let (errand, slot) = Errand::new(core, &input[consumed..], self.client.clone());
+        self.place = Place::Away(slot.clone());
+        context.daemon.turns.leave(self.client.worker);
+        // Where many clients have scripts, the worker takes their requests meanwhile, and the thread has them in one go.
+        let is_alone = context.daemon.scripts.send(errand);
+        match slot.watch(is_alone) {
+            None => Progress { consumed, next: Next::Wait { until: None } },
+            Some(back) => {
+                let there = self.come_back(back, out);
+                Progress { consumed: consumed + there.consumed, next: there.next }
+            }
+        }
+    }
+
+    /// `CLIENT UNBLOCK` reached the connection; nothing to do unless a command is waiting.
+    pub fn unblock(&mut self, how: Unblock) {
+        if let Place::Here(core) = &mut self.place {
+            core.unblock(how, &self.client);
+        }
+    }
+
+    /// Is it on the script's thread? It cannot be closed then.
+    pub fn is_away(&mut self) -> bool {
+        self.collect(&mut Out::new()).is_some() && matches!(self.place, Place::Away(_))
+    }
+
+    /// The connection is gone: lets go of what it held elsewhere.
+    pub fn close(&mut self, daemon: &Daemon, now: Millis) {
+        if let Place::Here(core) = &mut self.place {
+            core.close(daemon, &self.client, now);
+        }
+    }
+
+    /// Called when the connection has been idle for a while.
+    pub fn shrink(&mut self) {
+        if let Place::Here(core) = &mut self.place {
+            core.decoder.shrink();
+        }
+    }
+}
+
+impl Core {
+    /// Executes requests, on a worker (`room` is `None`) or on the script's thread, for as long as they belong there.
+    fn feed(
+        &mut self,
+        context: Context<'_>,
+        client: &Arc<Client>,
+        room: Option<&Room>,
+        input: &[u8],
+        out: &mut Out,
+    ) -> Fed {
         let daemon = context.daemon;
         let bulk_max = daemon.config.number(Param::ProtoMaxBulkLen);
-        let mut consumed = 0;
+        let (mut consumed, mut is_elsewhere) = (0, false);
         let resp3 = self.state.resp3;
         let mut ctx = Ctx {
             daemon,
@@ -204,8 +333,10 @@ impl Session {
             db: daemon.store.db(self.state.db, context.now),
             reply: Reply::new(out, resp3),
             state: &mut self.state,
-            client: &self.client,
+            client,
             waiter: None,
+            room,
+            busy: context.busy,
         };
         ctx.db.set_touching(!ctx.state.no_touch);
         let _acting = Acting::as_client(ctx.client.id);
@@ -258,6 +389,10 @@ impl Session {
                             consumed += len;
                             self.pause = Some(Pause::Blocked(waiter));
                         }
+                        dispatch::Ran::Elsewhere => {
+                            is_elsewhere = true;
+                            break Next::Flush;
+                        }
                         // Not executed: shown again when the pause is over.
                         dispatch::Ran::Paused(until) => break Next::Wait { until: Some(until) },
                         dispatch::Ran::Close => {
@@ -274,14 +409,12 @@ impl Session {
         };
         daemon.tracking.tell_news();
         ctx.take_messages();
-        Progress { consumed, next }
+        Fed { progress: Progress { consumed, next }, is_elsewhere }
     }
 
-    /// `CLIENT UNBLOCK` reached the connection; nothing to do unless a command sleeps (`WAIT`). One that waits for
-    /// keys was ended by whoever called.
-    pub fn unblock(&mut self, how: Unblock) {
+    fn unblock(&mut self, how: Unblock, client: &Client) {
         if let Some(Pause::Asleep { until, reply }) = &mut self.pause
-            && self.client.blocked.load(Ordering::Relaxed)
+            && client.blocked.load(Ordering::Relaxed)
         {
             *until = Millis(0);
             if how == Unblock::Error {
@@ -290,19 +423,13 @@ impl Session {
         }
     }
 
-    /// The connection is gone: lets go of what it held elsewhere.
-    pub fn close(&mut self, daemon: &Daemon, now: Millis) {
+    fn close(&mut self, daemon: &Daemon, client: &Arc<Client>, now: Millis) {
         if let Some(Pause::Blocked(waiter)) = self.pause.take() {
             waiter.cancel(Vec::new);
             blocking::leave(daemon, &waiter, now);
         }
-        self.state.subscriptions.end(daemon, &self.client);
-        self.state.tracking.stop(daemon, &self.client);
+        self.state.subscriptions.end(daemon, client);
+        self.state.tracking.stop(daemon, client);
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
-    }
-
-    /// Called when the connection has been idle for a while.
-    pub fn shrink(&mut self) {
-        self.decoder.shrink();
     }
 }

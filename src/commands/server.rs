@@ -141,6 +141,11 @@ fn shutdown(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     if save && !force {
         return Err(CommandError::other("ERR Errors trying to SHUTDOWN. Check logs."));
     }
+    if let Some(kind) = ctx.busy
+        && !nosave
+    {
+        return Err(CommandError::Busy(kind));
+    }
     ctx.daemon.shutdown.ask();
     Ok(Outcome::Close)
 }

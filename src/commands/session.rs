@@ -32,11 +32,14 @@ pub struct Transaction {
     pub bytes: usize,
     /// A command could not be queued: `EXEC` will refuse.
     pub broken: bool,
+    /// A command needs the Lua VM, and so does `EXEC`.
+    pub needs_vm: bool,
 }
 
 impl Transaction {
     pub fn queue(&mut self, command: &'static Command, argv: Argv<'_>) {
         let argv = OwnedArgv::from(argv);
+        self.needs_vm |= command.spec.needs_vm;
         self.bytes += argv.size() + size_of::<Queued>();
         self.queue.push(Queued { command, argv });
     }
@@ -60,7 +63,9 @@ pub struct State {
     pub watched: HashMap<(u32, Box<[u8]>), WatchedKey>,
     pub subscriptions: Subscriptions,
     pub tracking: Tracking,
-    /// Inside `EXEC`: what would wait must not.
+    /// A script's call is being executed.
+    pub scripted: bool,
+    /// Inside `EXEC` or a script: what would wait must not.
     pub executing: bool,
     /// What a command that is about to wait is to be run again with, when not with the same arguments.
     pub retry_as: Option<OwnedArgv>,
@@ -80,6 +85,7 @@ impl State {
             transaction: None,
             watched: HashMap::new(),
             subscriptions: Subscriptions::default(),
+            scripted: false,
             tracking: Tracking::default(),
             executing: false,
             retry_as: None,

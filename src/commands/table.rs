@@ -301,6 +301,8 @@ pub struct CommandSpec {
     pub guard: Option<Param>,
     /// Which arguments are secrets, kept from MONITOR and SLOWLOG; by position, the name being 0.
     pub hides: fn(Argv<'_>, usize) -> bool,
+    /// Runs on the script's thread, which has the Lua VM.
+    pub needs_vm: bool,
     pub since: &'static str,
     pub group: &'static str,
     pub complexity: &'static str,
@@ -321,6 +323,7 @@ impl CommandSpec {
         deprecated: None,
         guard: None,
         hides: |_, _| false,
+        needs_vm: false,
         since: "1.0.0",
         group: "generic",
         complexity: "O(1)",

@@ -143,6 +143,11 @@ fn exec(ctx: &mut Ctx<'_>, _args: &mut Args<'_>) -> CommandResult {
 
 /// Takes the locks of everything the transaction may touch.
 fn hold(ctx: &mut Ctx<'_>, transaction: &Transaction) {
+    // A script may touch other keys than those it names.
+    if transaction.needs_vm {
+        ctx.db.hold_all();
+        return;
+    }
     let mut keys: Vec<&[u8]> = Vec::new();
     for queued in &transaction.queue {
         let argv = queued.argv.as_argv();

@@ -382,6 +382,12 @@ table! {
             .help("Which percentiles INFO shows");
         NotifyKeyspaceEvents: row("notify-keyspace-events", Kind::Events, "", "CLASSES")
             .help("Events to publish, letters of `KEg$lshzxetdmnA`");
+        Scripting: flag("scripting", "yes").start()
+            .help("Is there a Lua VM for EVAL and FUNCTION?");
+        LuaMemoryLimit: memory("lua-memory-limit", "64mb", 1 << 20).start()
+            .help("Heap of the Lua VM, and the most that a script may build outside it");
+        ScriptCacheSize: number("script-cache-size", "500", 1, INT).start().unit("SCRIPTS")
+            .help("Compiled scripts that EVAL leaves behind");
         BusyReplyThreshold: number("busy-reply-threshold", "5000", 0, LONG).unit("MILLISECONDS").alias("lua-time-limit")
             .help("Time after which a running script answers others with BUSY");
     }

@@ -38,3 +38,6 @@ pub(super) const HASH_LISTPACK_EX: u8 = 25;
 // Nodes of a list.
 pub(super) const NODE_PLAIN: u64 = 1;
 pub(super) const NODE_PACKED: u64 = 2;
+
+/// A function library: not a value, an opcode of its own.
+pub(super) const FUNCTION: u8 = 245;

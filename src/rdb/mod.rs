@@ -11,6 +11,7 @@
 
 mod code;
 mod crc64;
+mod functions;
 mod hash;
 mod list;
 mod lzf;
@@ -24,6 +25,8 @@ mod tests;
 mod writer;
 mod ziplist;
 mod zipmap;
+
+pub use functions::{dump_functions, load_functions};
 
 use crate::store::value::{self, Object};
 use crate::store::{Item, Owned};

@@ -21,6 +21,10 @@ impl<'p> Reader<'p> {
         Reader { rest: bytes, budget }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     pub(super) fn take(&mut self, len: usize) -> Result<&'p [u8], LoadError> {
         let (head, rest) = self.rest.split_at_checked(len).ok_or(LoadError::Corrupt)?;
         self.rest = rest;

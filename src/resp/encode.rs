@@ -41,9 +41,9 @@ impl<'o> Reply<'o> {
         self.out.put(b"+OK\r\n");
     }
 
-    pub fn simple(&mut self, text: &str) {
+    pub fn simple(&mut self, text: impl AsRef<[u8]>) {
         self.out.put_u8(b'+');
-        self.out.put(text.as_bytes());
+        self.out.put(text.as_ref());
         self.out.put(b"\r\n");
     }
 
@@ -131,13 +131,33 @@ impl<'o> Reply<'o> {
 
     /// Text for people; `txt` is its format in RESP3.
     pub fn verbatim(&mut self, text: &str) {
+        self.verbatim_as(b"txt", text.as_bytes());
+    }
+
+    /// Text in a format that is named by three bytes in RESP3: what is longer is cut, what is shorter filled up.
+    pub fn verbatim_as(&mut self, format: &[u8], text: &[u8]) {
         if self.resp3 {
+            let mut name = *b"   ";
+            let len = format.len().min(name.len());
+            name[..len].copy_from_slice(&format[..len]);
             self.head(b'=', text.len() + 4);
-            self.out.put(b"txt:");
-            self.out.put(text.as_bytes());
+            self.out.put(&name);
+            self.out.put_u8(b':');
+            self.out.put(text);
             self.out.put(b"\r\n");
         } else {
-            self.bulk(text.as_bytes());
+            self.bulk(text);
+        }
+    }
+
+    /// An integer of any length, as digits.
+    pub fn big_number(&mut self, digits: &[u8]) {
+        if self.resp3 {
+            self.out.put_u8(b'(');
+            self.out.put(digits);
+            self.out.put(b"\r\n");
+        } else {
+            self.bulk(digits);
         }
     }
 

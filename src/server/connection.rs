@@ -30,6 +30,18 @@ const READ_MAX: usize = 4 << 20;
 /// What the loop needs of a protocol.
 pub(super) trait Protocol: 'static {
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress;
+    /// Instead of `feed` while a script has the store, after `busy-reply-threshold`. `None`: it waits.
+    fn feed_busy(&mut self, _context: Context<'_>, _input: &[u8], _out: &mut Out) -> Option<Progress> {
+        None
+    }
+    /// What it can say without the store.
+    fn collect(&mut self, _out: &mut Out) -> Option<Progress> {
+        None
+    }
+    /// It cannot be closed yet.
+    fn is_away(&mut self) -> bool {
+        false
+    }
     /// `CLIENT UNBLOCK` arrived.
     fn unblock(&mut self, _how: Unblock) {}
     /// The connection ends.
@@ -40,6 +52,19 @@ impl Protocol for commands::Session {
     #[inline]
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
         self.feed(context, input, out)
+    }
+
+    fn feed_busy(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Option<Progress> {
+        self.feed_busy(context, input, out)
+    }
+
+    #[inline]
+    fn collect(&mut self, out: &mut Out) -> Option<Progress> {
+        self.collect(out)
+    }
+
+    fn is_away(&mut self) -> bool {
+        self.is_away()
     }
 
     fn unblock(&mut self, how: Unblock) {
@@ -148,8 +173,17 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
                 }
             }
         }
-        let now = self.worker.daemon.clock.now();
-        self.protocol.close(&self.worker.daemon, now);
+        let worker = self.worker.clone();
+        // It may hold keys in the store (WATCH), which a script may have.
+        let _turn = loop {
+            if !self.protocol.is_away()
+                && let Some(turn) = worker.daemon.turns.enter(worker.number)
+            {
+                break turn;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        };
+        self.protocol.close(&worker.daemon, worker.daemon.clock.now());
     }
 
     /// Does all that can be done without waiting.
@@ -274,8 +308,14 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         let daemon = &*self.worker.daemon;
         let now = daemon.clock.now();
         self.client.last_active.store(now.0, Ordering::Relaxed);
-        let context = Context { daemon, counters: self.worker.counters(), now };
-        self.protocol.feed(context, input, out)
+        let context = Context { daemon, counters: self.worker.counters(), now, busy: None };
+        if let Some(progress) = self.protocol.collect(out) {
+            return progress;
+        }
+        match daemon.turns.enter(self.worker.number) {
+            Some(_turn) => self.protocol.feed(context, input, out),
+            None => without_store(&mut self.protocol, &self.client, context, input, out),
+        }
     }
 
     #[inline]
@@ -448,4 +488,29 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
 /// Until when a client that is beyond the soft limit may stay there.
 fn patience(since: Millis, limit: OutputLimit) -> Millis {
     since.saturating_add(limit.soft_seconds.saturating_mul(1000))
+}
+
+/// A script has the store: waits for its end, but not longer than `busy-reply-threshold` without a word.
+#[cold]
+fn without_store<P: Protocol>(
+    protocol: &mut P,
+    client: &Arc<Client>,
+    context: Context<'_>,
+    input: &[u8],
+    out: &mut Out,
+) -> Progress {
+    let daemon = context.daemon;
+    let threshold = u64::try_from(daemon.config.number(Param::BusyReplyThreshold)).unwrap_or(0);
+    let running = daemon.scripts.running_since();
+    let busy_at = Millis(running.map_or(context.now, |(_, since)| since).0.saturating_add(threshold));
+    if let Some((kind, _)) = running
+        && threshold > 0
+        && busy_at <= context.now
+        && let Some(progress) = protocol.feed_busy(Context { busy: Some(kind), ..context }, input, out)
+    {
+        return progress;
+    }
+    daemon.turns.park(client);
+    let until = (threshold > 0 && busy_at > context.now).then_some(busy_at);
+    Progress { consumed: 0, next: Next::Wait { until } }
 }

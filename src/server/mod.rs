@@ -39,6 +39,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let workers = usize::try_from(config.number(Param::Threads)).unwrap_or(1).max(1);
     let daemon = Arc::new(Daemon::new(config, workers));
     daemon.load_users().map_err(anyhow::Error::msg).context("cannot take the users")?;
+    if daemon.config.flag(Param::Scripting) {
+        crate::commands::start_scripts(&daemon).context("cannot start the thread for scripts")?;
+    }
     let workers = (0..workers)
         .map(|number| Worker::start(number, workers, daemon.clone()))
         .collect::<anyhow::Result<Vec<Worker>>>()?;

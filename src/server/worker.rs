@@ -184,8 +184,11 @@ async fn keep_house(state: Rc<WorkerState>, of: usize) {
     loop {
         tick.tick().await;
         let now = daemon.clock.now();
-        daemon.memcached.schedule.run(&daemon.store, now);
-        daemon.store.maintain(state.number, of, now, daemon.expires_actively.load(Ordering::Relaxed));
+        // While a script has the store, what is due waits for the next tick.
+        if let Some(_turn) = daemon.turns.enter(state.number) {
+            daemon.memcached.schedule.run(&daemon.store, now);
+            daemon.store.maintain(state.number, of, now, daemon.expires_actively.load(Ordering::Relaxed));
+        }
         daemon.tracking.trim();
         daemon.tracking.tell_news();
         if state.number == 0 {

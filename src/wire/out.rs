@@ -75,6 +75,26 @@ impl Out {
         }
     }
 
+    /// Takes back what was put since `mark`, large values too, and appends it to `into`.
+    pub fn take_since(&mut self, mark: Mark, into: &mut Vec<u8>) {
+        let mut from = mark.text;
+        for (at, piece) in &self.shared[mark.shared..] {
+            into.extend_from_slice(&self.text[from..*at]);
+            into.extend_from_slice(piece);
+            from = *at;
+        }
+        into.extend_from_slice(&self.text[from..]);
+        self.cut_to(mark);
+    }
+
+    /// Appends all of `other`.
+    pub fn append(&mut self, other: Out) {
+        let from = self.text.len();
+        self.text.extend_from_slice(&other.text);
+        self.shared.extend(other.shared.into_iter().map(|(at, piece)| (from + at, piece)));
+        self.shared_bytes += other.shared_bytes;
+    }
+
     /// The plain bytes since `mark`, for callers that know no large value was put (scripts, MONITOR).
     pub fn text_since(&self, mark: Mark) -> &[u8] {
         &self.text[mark.text..]
@@ -194,5 +214,17 @@ mod tests {
         out.cut_to(mark);
         assert_eq!(out.to_vec(), all);
         assert_eq!(out.len(), all.len());
+    }
+
+    #[test]
+    fn what_is_taken_back_can_be_appended_again() {
+        let (mut out, all) = sample();
+        let mark = out.mark();
+        let (more, text) = sample();
+        out.append(more);
+        assert_eq!(out.to_vec(), [&all[..], &text].concat());
+        let mut taken = Vec::new();
+        out.take_since(mark, &mut taken);
+        assert_eq!((out.to_vec(), taken), (all, text));
     }
 }

@@ -55,7 +55,12 @@ impl<'d> Peer<'d> {
         self.unread.extend_from_slice(bytes);
         let mut out = Out::new();
         loop {
-            let context = Context { daemon: self.daemon, counters: &self.daemon.counters[0], now: self.now };
+            let context = Context {
+                daemon: self.daemon,
+                counters: &self.daemon.counters[0],
+                now: self.now,
+                busy: None,
+            };
             let progress = self.session.feed(context, &self.unread, &mut out);
             self.unread.drain(..progress.consumed);
             self.most_unread = self.most_unread.max(self.unread.len());

@@ -88,7 +88,12 @@ impl Peer for Resp<'_> {
         self.unread.extend_from_slice(bytes);
         let mut out = Out::new();
         loop {
-            let context = Context { daemon: self.daemon, counters: &self.daemon.counters[0], now: self.now };
+            let context = Context {
+                daemon: self.daemon,
+                counters: &self.daemon.counters[0],
+                now: self.now,
+                busy: None,
+            };
             let progress = self.session.feed(context, &self.unread, &mut out);
             self.unread.drain(..progress.consumed);
             match progress.next {

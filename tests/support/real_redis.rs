@@ -37,7 +37,7 @@ impl RealRedis {
     }
 
     pub fn connect(&self) -> RealClient {
-        RealClient(BufReader::new(connect(&self.socket())))
+        RealClient::to(&self.socket())
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -73,6 +73,11 @@ impl Drop for RealRedis {
 pub struct RealClient(BufReader<UnixStream>);
 
 impl RealClient {
+    /// Connects to whatever listens there.
+    pub fn to(socket: &Path) -> RealClient {
+        RealClient(BufReader::new(connect(socket)))
+    }
+
     /// The bytes of the one reply to a request.
     pub fn call(&mut self, args: &[&[u8]]) -> Vec<u8> {
         self.0.get_mut().write_all(&super::request(args)).expect("redis-server reads");

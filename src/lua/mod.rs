@@ -1,0 +1,373 @@
+//! The Lua VM of scripts and functions: plain Lua 5.1 in Redis' sandbox, with Redis' libraries.
+//!
+//! It knows no store and no command: whoever runs a script passes a [`Host`] that executes its calls. One thread owns a
+//! VM. The heap has a limit; beyond it a script gets an error. Text that Rust builds for Lua (`cjson.encode`, a call's
+//! arguments, the reply) has the same limit. A hook asks every 100 000 instructions whether to go on.
+//!
+//! What the hook cannot reach is one call into C: `string.find` with a pattern that backtracks without end, or
+//! `table.concat` and `string.rep` up to the heap's limit. Redis has the same gap.
+
+mod answer;
+mod api;
+mod bit;
+mod cjson;
+mod cmsgpack;
+mod error;
+mod library;
+mod number;
+mod packing;
+mod random;
+mod reply;
+mod sandbox;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::sha1_hex;
+pub use library::{Flags, INVALID_NAME, Registered, is_valid_name};
+pub use mlua::{Error as VmError, Function};
+pub use sandbox::Mode;
+
+use crate::resp::{Argv, OwnedArgv, Reply};
+use answer::Answer;
+use error::{Raised, out_of_memory, raise_reply};
+use library::Registry;
+use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Thread, Value, VmState};
+use sandbox::Sandbox;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Who executes what scripts call.
+pub trait Host {
+    /// Executes a command and appends its reply, in RESP3 if so asked.
+    fn call(&mut self, argv: Argv<'_>, resp3: bool, reply: &mut Vec<u8>);
+
+    /// May the script's user run this command? `None`: there is no such command.
+    fn may_call(&mut self, argv: Argv<'_>) -> Option<bool>;
+}
+
+/// Says, from within a running script, why it has to end.
+pub type Interrupt = Rc<dyn Fn() -> Option<&'static str>>;
+
+/// The VM. Not `Send`: it lives and dies on one thread.
+pub struct Vm {
+    lua: Lua,
+    main: Thread,
+    sandbox: Sandbox,
+    handler: Function,
+    registry: Registry,
+    /// What the running script chose with `redis.setresp`.
+    resp3: Rc<Cell<bool>>,
+    interrupt: Interrupt,
+    /// Bytes of heap, and of any text built outside it.
+    limit: usize,
+}
+
+/// Stack of a thread on which scripts run: conversions recurse as deep as tables are nested.
+pub const STACK: usize = 64 << 20;
+
+/// How many instructions pass between two questions whether to go on.
+const HOOK_EVERY: u32 = 100_000;
+
+/// One run of a script or a function.
+pub struct Run<'r> {
+    pub function: &'r Function,
+    pub mode: Mode,
+    /// What an error's text calls it: the script's SHA1 or the function's name.
+    pub name: &'r str,
+    pub keys: Argv<'r>,
+    pub args: Argv<'r>,
+}
+
+impl Vm {
+    /// A VM whose heap may grow to `limit` bytes.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn new(limit: usize, interrupt: Interrupt) -> mlua::Result<Vm> {
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
+        let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
+        let registry = Registry::default();
+        let sandbox = Sandbox::new(&lua, limit, library::register(&lua, registry.clone())?)?;
+        let handler = lua.create_function(handle)?;
+        let resp3 = Rc::new(Cell::new(false));
+        let chosen = resp3.clone();
+        let set_resp = lua.create_function(move |lua, args| set_resp(lua, &args, &chosen))?;
+        sandbox.eval_api.raw_set("setresp", &set_resp)?;
+        sandbox.function_api.raw_set("setresp", set_resp)?;
+        lua.set_memory_limit(limit)?;
+        let main = lua.current_thread();
+        let vm = Vm { lua, main, sandbox, handler, registry, resp3, interrupt, limit };
+        vm.watch()?;
+        Ok(vm)
+    }
+
+    /// Installs the hook that asks whether to go on.
+    fn watch(&self) -> mlua::Result<()> {
+        let (interrupt, main) = (self.interrupt.clone(), self.main.clone());
+        let often = HookTriggers::new().every_nth_instruction(HOOK_EVERY);
+        self.lua.set_global_hook(often, move |_, _| match interrupt() {
+            None => Ok(VmState::Continue),
+            Some(why) => {
+                // From now on every line raises, or `pcall` in a loop would live on.
+                let always = HookTriggers::new().every_line().every_nth_instruction(1);
+                main.set_hook(always, move |_, _| Err(raise_reply(why)))?;
+                Err(raise_reply(why))
+            }
+        })
+    }
+
+    /// Bytes on the heap.
+    pub fn used_memory(&self) -> usize {
+        self.lua.used_memory()
+    }
+
+    /// Collects garbage.
+    pub fn collect(&self) {
+        let _ = self.lua.gc_collect();
+    }
+
+    /// Compiles source; `chunk` is what errors call it.
+    ///
+    /// # Errors
+    /// Lua's message.
+    pub fn compile(&self, source: &[u8], chunk: &str) -> Result<Function, String> {
+        let message = |error: mlua::Error| match error {
+            mlua::Error::SyntaxError { message, .. } => message,
+            mlua::Error::MemoryError(_) => "not enough memory".to_owned(),
+            other => other.to_string(),
+        };
+        if source.first() == Some(&0x1B) {
+            return Err(format!("{chunk}: attempt to load a binary chunk"));
+        }
+        let loaded = self.lua.load(source).set_name(format!("@{chunk}")).into_function();
+        let loaded = loaded.map_err(message);
+        self.tidy();
+        loaded
+    }
+
+    /// Runs a script or a function: the value it returns, for [`Vm::answer`].
+    ///
+    /// # Errors
+    /// The error reply: code first, then where it happened.
+    pub fn run(&self, run: &Run<'_>, host: &mut dyn Host) -> Result<Value, Vec<u8>> {
+        self.resp3.set(false);
+        let (host, used) = (RefCell::new(host), RefCell::new(Vec::new()));
+        let call = |args: &MultiValue| {
+            let argv = self.command(args)?;
+            let mut reply = used.borrow_mut();
+            reply.clear();
+            host.borrow_mut().call(argv.as_argv(), self.resp3.get(), &mut reply);
+            Ok::<_, mlua::Error>(reply)
+        };
+        let ended = self.lua.scope(|scope| {
+            let api = match run.mode {
+                Mode::Function => &self.sandbox.function_api,
+                _ => &self.sandbox.eval_api,
+            };
+            let raising = scope.create_function(|lua, args| {
+                let reply = call(&args)?;
+                match reply.strip_prefix(b"-") {
+                    Some(error) => Err(mlua::Error::external(Raised::Reply {
+                        text: error.strip_suffix(b"\r\n").unwrap_or(error).to_vec(),
+                        counted: true,
+                    })),
+                    None => reply::to_lua(lua, &reply),
+                }
+            })?;
+            let returning = scope.create_function(|lua, args| reply::to_lua(lua, &call(&args)?))?;
+            let may_call = scope.create_function(|_, args| {
+                let allowed = host.borrow_mut().may_call(self.command(&args)?.as_argv());
+                allowed.ok_or_else(|| raise_reply("ERR Invalid command passed to redis.acl_check_cmd()"))
+            })?;
+            api.raw_set("call", raising)?;
+            api.raw_set("pcall", returning)?;
+            api.raw_set("acl_check_cmd", may_call)?;
+            self.enter(run)
+        });
+        self.settle();
+        match ended {
+            Ok((true, value)) => Ok(value),
+            Ok((false, error)) => Err(error_reply(&error, run.name)),
+            Err(error) => {
+                let text = match Raised::value(&self.lua, &error) {
+                    Ok(Value::String(text)) => text.to_string_lossy(),
+                    _ => "not enough memory".to_owned(),
+                };
+                Err(format!("ERR Error running script {}, {text}", run.name).into_bytes())
+            }
+        }
+    }
+
+    /// Calls Lua; `true` and the first value it returned, or `false` and what it raised.
+    fn enter(&self, run: &Run<'_>) -> mlua::Result<(bool, Value)> {
+        self.sandbox.enter(run.mode)?;
+        let (keys, args) = (self.strings(run.keys)?, self.strings(run.args)?);
+        if run.mode == Mode::Eval {
+            self.sandbox.eval.raw_set("KEYS", keys)?;
+            self.sandbox.eval.raw_set("ARGV", args)?;
+            return self.sandbox.guard.xpcall.call((run.function, &self.handler));
+        }
+        let bound: Function = self.sandbox.guard.bind.call((run.function, keys, args))?;
+        self.sandbox.guard.xpcall.call((bound, &self.handler))
+    }
+
+    fn strings(&self, argv: Argv<'_>) -> mlua::Result<Table> {
+        let table = self.lua.create_table_with_capacity(argv.len(), 0)?;
+        for (at, arg) in argv.iter().enumerate() {
+            table.raw_set(at + 1, self.lua.create_string(arg)?)?;
+        }
+        Ok(table)
+    }
+
+    /// The arguments of `redis.call`.
+    fn command(&self, args: &MultiValue) -> mlua::Result<OwnedArgv> {
+        if args.is_empty() {
+            return Err(raise_reply("ERR Please specify at least one argument for this redis lib call"));
+        }
+        let mut argv = OwnedArgv::default();
+        let mut room = self.limit.min(u32::MAX as usize);
+        for arg in args.iter() {
+            let mut push = |bytes: &[u8]| {
+                room = room.checked_sub(bytes.len()).ok_or_else(out_of_memory)?;
+                argv.push(bytes);
+                Ok::<_, mlua::Error>(())
+            };
+            match arg {
+                Value::String(text) => push(&text.as_bytes())?,
+                Value::Integer(number) => push(itoa::Buffer::new().format(*number).as_bytes())?,
+                Value::Number(number) => push(crate::double::text(*number).as_bytes())?,
+                _ => {
+                    let text = "ERR Lua redis lib command arguments must be strings or integers";
+                    return Err(raise_reply(text));
+                }
+            }
+        }
+        Ok(argv)
+    }
+
+    /// Writes what a script returned.
+    ///
+    /// # Errors
+    /// The reply would be larger than the heap may be; what is written of it has to be taken back.
+    pub fn answer(&self, value: &Value, reply: &mut Reply<'_>) -> Result<(), String> {
+        let limit = self.limit.saturating_add(reply.out().len());
+        let written = Answer { reply, resp3: self.resp3.get(), limit }.write(value, 0);
+        written.map_err(|_| "ERR a script's reply must not be larger than lua-memory-limit".to_owned())
+    }
+
+    /// Runs a library's code: the functions it registers.
+    ///
+    /// # Errors
+    /// `Error registering functions: …`
+    pub fn load_library(&self, chunk: &Function) -> Result<Vec<Registered>, String> {
+        self.registry.borrow_mut().clear();
+        let ended: mlua::Result<(bool, Value)> = self
+            .sandbox
+            .enter(Mode::Load)
+            .and_then(|()| self.sandbox.guard.xpcall.call((chunk, &self.handler)));
+        self.settle();
+        let registered = std::mem::take(&mut *self.registry.borrow_mut());
+        let error = match ended {
+            Ok((true, _)) => return Ok(registered),
+            Ok((false, Value::Table(error))) => error.raw_get::<Value>("err").unwrap_or_default(),
+            Ok((false, error)) => error,
+            Err(error) => Raised::value(&self.lua, &error).unwrap_or_default(),
+        };
+        let text = match &error {
+            Value::String(text) => text.to_string_lossy(),
+            _ => "not enough memory".to_owned(),
+        };
+        Err(format!("Error registering functions: {text}"))
+    }
+
+    /// Between the scripts of different clients: nothing of them stays but garbage, and not much of that.
+    pub fn clean(&self) {
+        if let Err(error) = self.sandbox.guard.scrub.call::<()>(()) {
+            tracing::warn!(%error, "the tables of scripts could not be cleaned");
+        }
+        self.tidy();
+    }
+
+    /// After a run: the hook is as it was.
+    fn settle(&self) {
+        if (self.interrupt)().is_some() {
+            self.main.remove_hook();
+            let _ = self.watch();
+        }
+    }
+
+    fn tidy(&self) {
+        if self.used_memory() > self.limit / 2 {
+            self.collect();
+        }
+    }
+}
+
+/// `redis.setresp(2 | 3)`
+fn set_resp(lua: &Lua, args: &MultiValue, chosen: &Cell<bool>) -> mlua::Result<()> {
+    if args.len() != 1 {
+        return Err(raise_reply("ERR redis.setresp() requires one argument."));
+    }
+    let version = lua.coerce_number(args[0].clone())?.unwrap_or(0.0) as i64;
+    if version != 2 && version != 3 {
+        return Err(raise_reply("ERR RESP version must be 2 or 3."));
+    }
+    chosen.set(version == 3);
+    Ok(())
+}
+
+/// Makes a table of whatever was raised: its text, and where that happened.
+fn handle(lua: &Lua, error: Value) -> mlua::Result<Value> {
+    const LEVELS: usize = 8;
+    let error = match error {
+        Value::Error(error) => Raised::value(lua, &error)?,
+        other => other,
+    };
+    let table = match error {
+        Value::Table(table) => table,
+        other => {
+            let text = match lua.coerce_string(other.clone())? {
+                Some(text) => text.as_bytes().to_vec(),
+                None => other.to_string().unwrap_or_default().into_bytes(),
+            };
+            let table = lua.create_table()?;
+            table.raw_set("err", lua.create_string([b"ERR ", &text[..]].concat())?)?;
+            table
+        }
+    };
+    // The nearest function of the script: what raised may be C or `guard.lua`, and what called it too.
+    let place = (1..LEVELS).find_map(|level| {
+        let place = lua.inspect_stack(level, |debug| {
+            let source = debug.source();
+            let is_script = source.what != "C" && source.source.as_deref() != Some(sandbox::GUARD);
+            is_script.then(|| (source.source.unwrap_or_default().into_owned(), debug.current_line()))
+        });
+        place.flatten()
+    });
+    if let Some((source, line)) = place {
+        table.set("source", source)?;
+        table.set("line", line.map_or(-1, |line| line as i64))?;
+    }
+    Ok(Value::Table(table))
+}
+
+/// The reply to a script that raised `error`.
+fn error_reply(error: &Value, name: &str) -> Vec<u8> {
+    let Value::Table(table) = error else {
+        let text = error.to_string().unwrap_or_else(|_| "execution failure".to_owned());
+        return format!("ERR Error running script {name}, {text:.100}").into_bytes();
+    };
+    let field = |key: &str| match table.raw_get(key) {
+        Ok(Value::String(text)) => Some(text.as_bytes().to_vec()),
+        Ok(Value::Integer(number)) => Some(number.to_string().into_bytes()),
+        _ => None,
+    };
+    let text = field("err").unwrap_or_else(|| b"ERR unknown error".to_vec());
+    match (field("source"), field("line")) {
+        (Some(source), Some(line)) => {
+            [&text[..], b" script: ", name.as_bytes(), b", on ", &source, b":", &line, b"."].concat()
+        }
+        _ => text,
+    }
+}

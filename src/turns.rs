@@ -1,0 +1,174 @@
+//! Turns: how a script gets the store for itself without anybody waiting for a lock.
+//!
+//! A script is atomic and may run for long, and meanwhile the workers must be able to answer `BUSY` and to take
+//! `SCRIPT KILL`. So it runs on a thread of its own, and no worker may stand at a shard's lock while it does.
+//!
+//! Whoever is about to use the store on a worker's thread (a connection with requests to execute, housekeeping) enters a
+//! turn: one store into a cache line of the worker's own, a fence, one look at a flag that is hardly ever written. The
+//! script's thread raises that flag, a fence, and waits until no worker is in a turn: from then on the store is its
+//! alone. Of the two fences one comes first, so either the worker sees the flag or the script's thread sees the turn.
+//!
+//! A worker that sees the flag does not enter. It looks again for a moment, since most scripts take a few microseconds;
+//! then the connection parks: it goes to sleep and is woken when the flag is down. One that sleeps longer than
+//! `busy-reply-threshold` wakes by itself to answer `BUSY`.
+//!
+//! ```text
+//! worker     request EVAL -> hands session and input over, leaves its turn, spins shortly, serves others
+//! script     flag up, waits for turns to end, executes the session's scripts, flag down, wakes who parks
+//! worker     takes session and replies back, goes on behind the last script
+//! ```
+
+use crate::clients::Client;
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering, fence};
+
+/// How often a worker looks again before it parks: some microseconds.
+const LOOKS: u32 = 400;
+
+/// One worker's turn; on a cache line of its own, since it is written in every turn.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Turn(AtomicBool);
+
+/// The turns of all workers.
+#[derive(Debug)]
+pub struct Turns {
+    workers: Box<[Turn]>,
+    /// The store is somebody's alone, or about to be.
+    closed: AtomicBool,
+    parked: Mutex<Vec<Arc<Client>>>,
+}
+
+impl Turns {
+    pub fn new(workers: usize) -> Turns {
+        Turns {
+            workers: (0..workers).map(|_| Turn::default()).collect(),
+            closed: AtomicBool::new(false),
+            parked: Mutex::default(),
+        }
+    }
+
+    /// Enters a turn of this worker, on its own thread. `None`: the store is taken; park, or do without it.
+    #[inline]
+    pub fn enter(&self, worker: usize) -> Option<Entered<'_>> {
+        let turn = &self.workers[worker].0;
+        turn.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if !self.closed.load(Ordering::Acquire) {
+            return Some(Entered(&self.workers[worker]));
+        }
+        turn.store(false, Ordering::Release);
+        self.enter_soon(worker)
+    }
+
+    #[cold]
+    fn enter_soon(&self, worker: usize) -> Option<Entered<'_>> {
+        let turn = &self.workers[worker].0;
+        for _ in 0..LOOKS {
+            std::hint::spin_loop();
+            if !self.closed.load(Ordering::Relaxed) {
+                turn.store(true, Ordering::Relaxed);
+                fence(Ordering::SeqCst);
+                if !self.closed.load(Ordering::Acquire) {
+                    return Some(Entered(&self.workers[worker]));
+                }
+                turn.store(false, Ordering::Release);
+            }
+        }
+        None
+    }
+
+    /// Ends a worker's turn before its [`Entered`] goes.
+    #[inline]
+    pub fn leave(&self, worker: usize) {
+        self.workers[worker].0.store(false, Ordering::Release);
+    }
+
+    /// Has the client woken when the store is free again; at once if it is.
+    pub fn park(&self, client: &Arc<Client>) {
+        let mut parked = self.parked.lock();
+        if !self.closed.load(Ordering::Acquire) {
+            drop(parked);
+            client.nudge();
+        } else if !parked.iter().any(|known| known.id == client.id) {
+            parked.push(client.clone());
+        }
+    }
+
+    /// Waits until no worker is in a turn. One caller at a time: the script's thread.
+    pub fn close(&self) -> Alone<'_> {
+        /// Looks before giving the processor away, and before sleeping: a turn may be a `KEYS` of a second.
+        const SPINS: u32 = 200;
+        const YIELDS: u32 = 1000;
+        self.closed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        for turn in &self.workers {
+            let mut looks = 0;
+            while turn.0.load(Ordering::Acquire) {
+                match looks {
+                    0..SPINS => std::hint::spin_loop(),
+                    SPINS..YIELDS => std::thread::yield_now(),
+                    _ => std::thread::sleep(std::time::Duration::from_micros(50)),
+                }
+                looks += 1;
+            }
+        }
+        Alone(self)
+    }
+}
+
+/// A worker is in a turn; no longer when this is dropped.
+pub struct Entered<'t>(&'t Turn);
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.0.store(false, Ordering::Release);
+    }
+}
+
+/// The store is this thread's alone until this is dropped.
+pub struct Alone<'t>(&'t Turns);
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        let parked = {
+            let mut parked = self.0.parked.lock();
+            self.0.closed.store(false, Ordering::Release);
+            std::mem::take(&mut *parked)
+        };
+        parked.iter().for_each(|client| client.nudge());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+
+    #[test]
+    fn nobody_is_in_a_turn_while_the_store_is_closed() {
+        let (turns, inside, stop) = (Turns::new(2), AtomicU32::new(0), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            for worker in 0..2 {
+                let (turns, inside, stop) = (&turns, &inside, &stop);
+                scope.spawn(move || {
+                    while !stop.load(Ordering::Relaxed) {
+                        if let Some(_turn) = turns.enter(worker) {
+                            inside.fetch_add(1, Ordering::Relaxed);
+                            std::hint::spin_loop();
+                            inside.fetch_sub(1, Ordering::Relaxed);
+                        }
+                    }
+                });
+            }
+            for _ in 0..2000 {
+                let alone = turns.close();
+                assert_eq!(inside.load(Ordering::Relaxed), 0);
+                drop(alone);
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+    }
+}
