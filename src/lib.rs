@@ -12,11 +12,13 @@
 //! memcached/ the memcached text protocol: decode, classic, meta, stats, admin; knows nothing of RESP
 //! resp/      the RESP2 and RESP3 wire: requests decoded in place, replies; knows no command
 //! commands/  what Redis' words mean: the command table, the gates before a command, one file a family
+//! lua/       the Lua VM of scripts: sandbox, libraries, conversions; knows no store and no command
 //! rdb/       values in Redis' own format, for DUMP and RESTORE; knows no command
 //! store/     the data: shards, items, deadlines, eviction; knows no protocol, no socket, no async
 //! acl/       users and what they may do: rules, log-ins, the log of denials; for both protocols
 //! daemon     the value that all connections share: configuration, store, clients, counters
 //! clients    who is connected, and the mailbox through which one connection reaches another
+//! turns      how a script gets the store for itself, and nobody waits for a lock meanwhile
 //! waiting    connections that wait for keys, in order of arrival
 //! notifications  keyspace notifications: changes of keys, published
 //! tracking   which client has cached which key, and is to be told when it changes
@@ -37,8 +39,10 @@
 //!                   |                            +--> store --> clock
 //!                   +--> commands --+--> rdb -----+
 //!                                   +--> resp, glob
+//!                                   +--> lua --> resp
 //!
-//! memcached, commands --> daemon --> acl, config, clients, pubsub, tracking, waiting, observe, store
+//! memcached, commands --> daemon --> acl, config, clients, pubsub, tracking, turns, waiting, observe, store
+//! turns --> clients
 //! waiting --> clients, resp
 //! server, memcached, resp --> wire
 //! ```
@@ -47,7 +51,7 @@
 //! - memcached and Redis commands are neighbours, not layers: they share the store's operations and nothing
 //!   else. Nowhere does a command ask which protocol it came by.
 //! - `daemon` keeps `memcached::State` (watchers, prefix counts, the delayed flush) for memcached's
-//!   sessions, as it keeps the slow log for Redis' commands; it looks into neither.
+//!   sessions, as it keeps the slow log and `commands::Scripts` for Redis' commands; it looks into none of them.
 //! - `acl` reads the command table, of which its rules speak, and nothing else of `commands`.
 //! - The command table (`commands::table`) is the only registration of a Redis command: look-up, arity,
 //!   gates, keys, `COMMAND` and its kin, statistics all derive from it. The parameter table
@@ -57,15 +61,15 @@
 //!   them in index order through `Db::hold`; nobody else holds two.
 //! - Commands are plain functions, never `async`, so a shard's lock cannot live across an `.await`. What
 //!   has to wait answers `Outcome::Sleep` or `Outcome::Block`, and the connection does the waiting.
-//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients`, `pubsub` and `tracking`, tokio's
-//!   sockets in `server`, jemalloc in `main`.
+//! - The outside crates that shape a room have one home: `clap` in `config`, `dashmap` in `clients`, `pubsub` and
+//!   `tracking`, `mlua` in `lua`, `moka` in `commands::script`, tokio's sockets in `server`, jemalloc in `main`.
 //!
 //! # Threads
 //!
 //! The main thread accepts and hands a connection to the worker that has the fewest; there it stays. A worker
 //! is a thread with a single-threaded tokio runtime. It runs the commands of its connections itself, with no
-//! message to another thread, and ten times a second it looks after its share of the shards: what has
-//! expired, and log segments worth compacting.
+//! message to another thread (but for scripts, which have a thread of their own: see [`turns`]), and ten times a
+//! second it looks after its share of the shards: what has expired, and log segments worth compacting.
 //!
 //! # One read: RESP `GET k`
 //!

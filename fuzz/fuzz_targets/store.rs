@@ -182,7 +182,7 @@ impl Run {
         let (old, new) = (from.bytes(), to.bytes());
         let mut db = self.store.db(from.db(), self.now);
         db.hold([&old[..], &new[..]].into_iter());
-        let owned = db.entry(&old).take(Event::RenameFrom);
+        let owned = db.entry(&old).take();
         let Some(owned) = owned else { return };
         let model = &mut self.model[usize::from(from.db)];
         let known = model.remove(&old).expect("checked just now");

@@ -267,7 +267,7 @@ impl Session {
         }
     }
 
-    /// Goes to the script's thread with the input that is left. Most scripts are over in a moment: waits for that.
+    /// Goes to the script's thread with the input that is left.
     fn go(&mut self, context: Context<'_>, input: &[u8], consumed: usize, out: &mut Out) -> Progress {
         let Place::Here(core) = std::mem::replace(&mut self.place, Place::Gone) else {
             return Progress { consumed, next: Next::Close };
@@ -275,8 +275,9 @@ impl Session {
         let (errand, slot) = Errand::new(core, &input[consumed..], self.client.clone());
         self.place = Place::Away(slot.clone());
         context.daemon.turns.leave(self.client.worker);
-        context.daemon.scripts.send(errand);
-        match slot.watch() {
+        // Where many clients have scripts, the worker takes their requests meanwhile, and the thread has them in one go.
+        let is_alone = context.daemon.scripts.send(errand);
+        match slot.watch(is_alone) {
             None => Progress { consumed, next: Next::Wait { until: None } },
             Some(back) => {
                 let there = self.come_back(back, out);

@@ -25,13 +25,14 @@ mod tests;
 
 pub use api::sha1_hex;
 pub use library::{Flags, INVALID_NAME, Registered, is_valid_name};
+pub use mlua::{Error as VmError, Function};
 pub use sandbox::Mode;
 
 use crate::resp::{Argv, OwnedArgv, Reply};
 use answer::Answer;
 use error::{Raised, out_of_memory, raise_reply};
 use library::Registry;
-use mlua::{Function, HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Thread, Value, VmState};
+use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Thread, Value, VmState};
 use sandbox::Sandbox;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

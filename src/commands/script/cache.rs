@@ -1,8 +1,7 @@
 //! Compiled scripts by SHA1. Those that `EVAL` brought are bounded in number, and the one unused for longest goes first;
 //! those that `SCRIPT LOAD` brought stay, up to a bound of their own.
 
-use crate::lua::Flags;
-use mlua::Function;
+use crate::lua::{Flags, Function};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache as Recent;
 use parking_lot::Mutex;

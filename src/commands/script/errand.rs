@@ -68,10 +68,10 @@ impl Slot {
         if self.is_ready() { self.back.lock().take() } else { None }
     }
 
-    /// Watches the slot for a moment: most scripts are over before the worker could do anything else. After that the
-    /// connection is woken when there is something.
-    pub fn watch(&self) -> Option<Back> {
-        for _ in 0..LOOKS {
+    /// Watches the slot for a moment, if there is nothing better to do: most scripts are over before a sleeping worker
+    /// could be woken. After that the connection is woken when there is something.
+    pub fn watch(&self, is_patient: bool) -> Option<Back> {
+        for _ in 0..if is_patient { LOOKS } else { 0 } {
             if self.is_ready() {
                 break;
             }
@@ -86,6 +86,11 @@ impl Errand {
     pub fn new(core: Core, input: &[u8], client: Arc<Client>) -> (Errand, Arc<Slot>) {
         let slot = Arc::<Slot>::default();
         (Errand { core: Some(core), input: input.to_vec(), client, slot: slot.clone() }, slot)
+    }
+
+    /// Its client's id.
+    pub fn client(&self) -> u64 {
+        self.client.id
     }
 
     fn run(mut self, daemon: &Daemon, counters: &Counters, room: &Room) {

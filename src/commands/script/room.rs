@@ -5,7 +5,7 @@ use super::library::{Libraries, Library, metadata, split_shebang};
 use crate::commands::CommandError;
 use crate::config::Param;
 use crate::daemon::Daemon;
-use crate::lua::{Flags, Vm, sha1_hex};
+use crate::lua::{Flags, Function, Vm, VmError, sha1_hex};
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ pub struct Room {
 }
 
 impl Room {
-    pub(super) fn new(daemon: &Arc<Daemon>) -> mlua::Result<Room> {
+    pub(super) fn new(daemon: &Arc<Daemon>) -> Result<Room, VmError> {
         let limit = daemon.config.size(Param::LuaMemoryLimit);
         let most = u64::try_from(daemon.config.number(Param::ScriptCacheSize)).unwrap_or(0);
         let asked = daemon.clone();
@@ -75,7 +75,7 @@ impl Room {
     }
 
     /// When the heap is full of scripts that somebody ran once, they go.
-    fn compile(&self, source: &[u8], chunk: &str) -> Result<mlua::Function, String> {
+    fn compile(&self, source: &[u8], chunk: &str) -> Result<Function, String> {
         if self.vm.used_memory() > self.limit / 2 {
             self.cache.borrow_mut().shed();
             self.vm.collect();

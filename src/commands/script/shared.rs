@@ -74,6 +74,8 @@ pub struct Scripts {
     /// 0: go on; else why to end.
     kill: AtomicU8,
     has_written: AtomicBool,
+    /// The client that came last, by its id.
+    last: AtomicU64,
     pub figures: Figures,
 }
 
@@ -91,11 +93,15 @@ impl Scripts {
         self.inbox.get().is_some()
     }
 
-    pub(in crate::commands) fn send(&self, errand: Errand) {
+    /// Sends a session on its way. `true`: its client was the last to come too, so it is likely to be alone.
+    pub(in crate::commands) fn send(&self, errand: Errand) -> bool {
+        let client = errand.client();
+        let is_alone = self.last.swap(client, Ordering::Relaxed) == client;
         if let Some(inbox) = self.inbox.get() {
             // An errand that cannot be sent says so to its session when it is dropped.
             let _ = inbox.send(errand);
         }
+        is_alone
     }
 
     pub(super) fn begin(&self, running: Running) {
