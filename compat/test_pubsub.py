@@ -1,6 +1,8 @@
 """Messages through redis-py and valkey-py: publish and subscribe, keyspace notifications, redis-py's client-side cache."""
 
 import asyncio
+import contextlib
+import socket
 import threading
 import time
 
@@ -180,6 +182,32 @@ async def test_asyncio_fan_out(server):
         assert await client.publish("all", "end") == 100
         assert await asyncio.gather(*tasks) == [[f"you are {number}", "end"] for number in range(100)]
     await client.aclose()
+
+
+def test_a_subscriber_that_does_not_read_is_cut(server, r, pubsub):
+    """It harms nobody: those who read get every message, and the daemon keeps no more than the limit for it."""
+    name = "client-output-buffer-limit"
+    before = r.config_get(name)[name]
+    r.config_set(name, "pubsub 2mb 0 0")
+    with socket.socket() as slow:
+        try:
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+            slow.settimeout(WAIT)
+            slow.connect((server.redis.host, server.redis.port))
+            slow.sendall(b"SUBSCRIBE flood\r\n")
+            assert slow.recv(100).startswith(b"*3")
+            pubsub.subscribe("flood")
+            next_message(pubsub)
+            for number in range(500):
+                assert r.publish("flood", f"{number} " + 65536 * "x") in (1, 2)
+                assert next_message(pubsub)[3].startswith(f"{number} ")
+            eventually(lambda: len(r.client_list(_type="pubsub")) == 1)
+            assert r.publish("flood", "last") == 1
+            with contextlib.suppress(ConnectionResetError):
+                while slow.recv(1 << 20):
+                    pass
+        finally:
+            r.config_set(name, before)
 
 
 # --- Keyspace notifications ---

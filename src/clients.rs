@@ -138,6 +138,22 @@ impl Client {
         mail
     }
 
+    /// `take_mail`, but the bytes to send stay: the connection owes a reply that they must not overtake. When it
+    /// has it, it calls `look_again`.
+    pub fn take_mail_but_messages(&self) -> Mail {
+        let mut mailbox = self.mailbox.lock();
+        self.attention.store(false, Ordering::Release);
+        let push = std::mem::take(&mut mailbox.mail.push);
+        std::mem::replace(&mut mailbox.mail, Mail { push, ..Mail::default() })
+    }
+
+    /// Asks for attention again if bytes to send were left.
+    pub fn look_again(&self) {
+        if !self.mailbox.lock().mail.push.is_empty() {
+            self.attention.store(true, Ordering::Release);
+        }
+    }
+
     /// Takes the bytes to send alone, for a connection that is in the middle of executing requests.
     pub fn take_messages(&self) -> Vec<u8> {
         std::mem::take(&mut self.mailbox.lock().mail.push)

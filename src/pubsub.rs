@@ -2,8 +2,9 @@
 //! invalidations work on.
 //!
 //! Channels, shard channels and patterns are three name spaces. Channels lie in sharded maps, so that publishing
-//! locks the part of the map that the channel is in and nothing else. That part is locked for writing: two
-//! messages to a channel reach all its subscribers in the same order, as from a Redis with its one thread. Locks
+//! locks the part of the map that the channel is in and nothing else. That part is locked for writing, and while
+//! there are patterns a lock of the channel's besides: two messages to a channel reach all who hear it, under its
+//! name or by a pattern, in the same order, as from a Redis with its one thread. Locks
 //! here are taken with a shard of the store locked (keyspace notifications), so none of the store's may be
 //! taken under them; only the subscribers' mailboxes are.
 
@@ -11,8 +12,9 @@ use crate::clients::Client;
 use crate::glob;
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -42,10 +44,24 @@ pub struct PubSub {
     patterns: RwLock<HashMap<Name, Subscribers, RandomState>>,
     /// How many patterns there are: who publishes looks at this first.
     pattern_count: AtomicUsize,
+    /// Who publishes where there are patterns holds the one that the channel's hash chooses.
+    order: Order,
     /// Subscriptions to channels and patterns.
     subscriptions: AtomicUsize,
     /// A client that lets more bytes of messages pile up is closed; 0: no limit.
     limit: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Order {
+    turns: [Mutex<()>; 32],
+    hasher: RandomState,
+}
+
+impl Order {
+    fn turn(&self, channel: &[u8]) -> MutexGuard<'_, ()> {
+        self.turns[self.hasher.hash_one(channel) as usize % self.turns.len()].lock()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -162,9 +178,10 @@ impl PubSub {
     /// Sends a message to the subscribers of a channel and of the patterns that match it. How often it was
     /// sent. `O(subscribers + patterns)`.
     pub fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
-        let limit = self.limit();
+        let (limit, has_patterns) = (self.limit(), self.count(Kind::Pattern) > 0);
+        let _turn = has_patterns.then(|| self.order.turn(channel));
         let to_channel = self.channels.publish(channel, limit, || encode(&[b"message", channel, message]));
-        to_channel + self.publish_to_patterns(channel, message, limit)
+        to_channel + if has_patterns { self.publish_to_patterns(channel, message, limit) } else { 0 }
     }
 
     /// `publish` in the name space of shard channels, for which there are no patterns. `O(subscribers)`.
@@ -173,9 +190,6 @@ impl PubSub {
     }
 
     fn publish_to_patterns(&self, channel: &[u8], message: &[u8], limit: usize) -> usize {
-        if self.pattern_count.load(Ordering::Relaxed) == 0 {
-            return 0;
-        }
         let patterns = self.patterns.read();
         let matching = patterns.iter().filter(|(pattern, _)| glob::matches(pattern, channel, false));
         matching
@@ -295,6 +309,35 @@ mod tests {
         let left = slow.take_mail();
         assert!(left.overflowed && left.push.is_empty());
         assert!(read > 100 * 100 && !quick.take_mail().overflowed);
+    }
+
+    /// Two who publish to one channel at once: whoever listens, and however, reads the same.
+    #[test]
+    fn all_hear_a_channel_in_one_order() {
+        const MESSAGES: usize = 5000;
+        let (clients, pubsub) = (Clients::default(), PubSub::default());
+        let listeners =
+            [(Kind::Channel, "c"), (Kind::Pattern, "c"), (Kind::Pattern, "*")].map(|(kind, text)| {
+                let listener = client(&clients);
+                pubsub.subscribe(kind, &name(text), &listener);
+                listener
+            });
+        std::thread::scope(|scope| {
+            for publisher in ["a", "b"] {
+                let pubsub = &pubsub;
+                scope.spawn(move || {
+                    for number in 0..MESSAGES {
+                        pubsub.publish(b"c", format!("{publisher}{number}").as_bytes());
+                    }
+                });
+            }
+        });
+        let heard = listeners.map(|listener| {
+            let is_message = |line: &&str| line.starts_with(['a', 'b']);
+            mail(&listener).lines().filter(is_message).map(str::to_owned).collect::<Vec<_>>()
+        });
+        assert_eq!(heard[0].len(), 2 * MESSAGES);
+        assert!(heard[0] == heard[1] && heard[0] == heard[2]);
     }
 
     proptest! {

@@ -258,6 +258,7 @@ impl Session {
     fn come_back(&mut self, back: Back, out: &mut Out) -> Progress {
         self.place = back.core.map_or(Place::Gone, Place::Here);
         out.append(back.out);
+        self.client.look_again();
         match back.progress {
             None => Progress { consumed: 0, next: Next::Close },
             // More may have come meanwhile than it was shown.
@@ -290,6 +291,12 @@ impl Session {
         if let Place::Here(core) = &mut self.place {
             core.unblock(how, &self.client);
         }
+    }
+
+    /// Has a script's reply not been fetched yet? A client that was told before it reads the reply that what the
+    /// reply says is stale would cache the reply for ever.
+    pub fn owes_reply(&self) -> bool {
+        matches!(self.place, Place::Away(_))
     }
 
     /// Is it on the script's thread? It cannot be closed then.

@@ -42,6 +42,10 @@ pub(super) trait Protocol: 'static {
     fn is_away(&mut self) -> bool {
         false
     }
+    /// A reply is being written elsewhere: what others send the client has to wait for it.
+    fn owes_reply(&self) -> bool {
+        false
+    }
     /// `CLIENT UNBLOCK` arrived.
     fn unblock(&mut self, _how: Unblock) {}
     /// The connection ends.
@@ -65,6 +69,10 @@ impl Protocol for commands::Session {
 
     fn is_away(&mut self) -> bool {
         self.is_away()
+    }
+
+    fn owes_reply(&self) -> bool {
+        self.owes_reply()
     }
 
     fn unblock(&mut self, how: Unblock) {
@@ -466,7 +474,8 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
 
     /// `true`: close.
     fn read_mail(&mut self) -> bool {
-        let mail = self.client.take_mail();
+        let owes = self.protocol.owes_reply();
+        let mail = if owes { self.client.take_mail_but_messages() } else { self.client.take_mail() };
         if !mail.push.is_empty() {
             self.out.put(&mail.push);
             self.stop_hoarding();

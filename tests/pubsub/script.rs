@@ -1,4 +1,4 @@
-//! Scripts over several connections. After every step each connection sends a `PING` of its own, and what it
+//! Scripts over several connections. After every step each connection asks a question of its own, and what it
 //! read up to the answer belongs to the step: nothing has to be waited for, and nothing can be missed, since
 //! what was published before a request is read before its reply.
 
@@ -55,7 +55,6 @@ pub struct Player {
 struct Connection {
     stream: UnixStream,
     id: String,
-    /// In MULTI a `PING` would be queued.
     in_multi: bool,
     closed: bool,
 }
@@ -131,31 +130,28 @@ impl Connection {
         let _ = self.stream.write_all(&request(words));
     }
 
-    /// Everything up to the answer to a `PING`, which is left out; `<closed>` when the server hangs up.
+    /// Everything up to the answer to a question of its own, which is left out; `<closed>` when the server hangs up.
     fn read_to(&mut self, marker: &str) -> String {
         if self.closed {
             return String::new();
         }
-        let end = if self.in_multi {
-            // Replies within a transaction are one line each.
-            b"\r\n".to_vec()
+        // In a transaction `PING` would be queued; `MULTI` is refused at once, and does no harm.
+        let (question, end) = if self.in_multi {
+            (request(&[b"MULTI"]), b"-ERR MULTI calls can not be nested\r\n".to_vec())
         } else {
-            let _ = self.stream.write_all(&request(&[b"PING", marker.as_bytes()]));
-            format!("${}\r\n{marker}\r\n", marker.len()).into_bytes()
+            let end = format!("${}\r\n{marker}\r\n", marker.len()).into_bytes();
+            (request(&[b"PING", marker.as_bytes()]), end)
         };
+        let _ = self.stream.write_all(&question);
         let mut read = Vec::new();
         let mut buffer = [0; 4096];
-        if self.in_multi {
-            self.stream.set_read_timeout(Some(Duration::from_millis(50))).expect("a socket");
-        }
-        while self.in_multi || !read.ends_with(&end) {
+        while !read.ends_with(&end) {
             match self.stream.read(&mut buffer) {
                 Ok(0) => {
                     self.closed = true;
                     return "<closed>".to_owned();
                 }
                 Ok(count) => read.extend_from_slice(&buffer[..count]),
-                Err(error) if self.in_multi && error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => {
                     self.closed = true;
                     return "<closed>".to_owned();
@@ -163,15 +159,11 @@ impl Connection {
                 Err(error) => panic!("{error} after {}", read.escape_ascii()),
             }
         }
-        if self.in_multi {
-            self.stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
-        } else {
-            read.truncate(read.len() - end.len());
-            // A subscriber's PONG in RESP2.
-            let pong = b"*2\r\n$4\r\npong\r\n";
-            if read.ends_with(pong) {
-                read.truncate(read.len() - pong.len());
-            }
+        read.truncate(read.len() - end.len());
+        // A subscriber's PONG in RESP2.
+        let pong = b"*2\r\n$4\r\npong\r\n";
+        if read.ends_with(pong) {
+            read.truncate(read.len() - pong.len());
         }
         read.escape_ascii().to_string()
     }

@@ -404,3 +404,19 @@ fn one_that_tracks_and_subscribes_reads_both() {
         ",
     );
 }
+
+/// The script runs long enough for its connection to look at its mail meanwhile.
+#[test]
+fn what_a_script_changes_is_told_behind_its_reply() {
+    play(
+        "tracking-scripts",
+        &["--busy-reply-threshold", "60000"],
+        "
+        a: CLIENT TRACKING ON => a +OK\\r\\n
+        a: GET k => a _\\r\\n
+        a: EVAL redis.call('set',KEYS[1],1)for\ti=1,5000000\tdo\tend\treturn\t7 1 k => a :7\\r\\n>2\\r\\n$10\\r\\ninvalidate\\r\\n*1\\r\\n$1\\r\\nk\\r\\n
+        a: GET k => a $1\\r\\n1\\r\\n
+        b: EVAL for\ti=1,5000000\tdo\tend\treturn\tredis.call('incr',KEYS[1]) 1 k => a >2\\r\\n$10\\r\\ninvalidate\\r\\n*1\\r\\n$1\\r\\nk\\r\\n b :2\\r\\n
+        ",
+    );
+}
