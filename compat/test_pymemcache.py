@@ -252,9 +252,10 @@ def test_stats_cachedump(plain):
     """Debugging tools list keys through it: those of slab class 1, as far as the server knows."""
     plain.set("key", "1")
     deadline = time.monotonic() + 5
-    while not (dump := plain.stats("cachedump", "1", "10")) and time.monotonic() < deadline:
+    # memcached shows items that a flush has invalidated until its crawler comes by: an earlier test's.
+    while b"key" not in (dump := plain.stats("cachedump", "1", "10")) and time.monotonic() < deadline:
         time.sleep(0.1)
-    assert list(dump) == [b"key"]
+    assert b"key" in dump
 
 
 def test_raw_command(plain):
