@@ -14,7 +14,7 @@ use super::prefetch::prefetch;
 
 pub(super) const SLOTS: usize = 12;
 /// Low bits of a hash that carry nothing (see `tag_of`).
-pub(super) const SPENT: u32 = 4;
+pub(super) const SPENT: u32 = 2;
 /// Items a bucket holds on average when the table grows.
 const GROW_AT: usize = 10;
 

@@ -1,4 +1,4 @@
-//! Every order of events: `src/turns.rs`, `src/mailbox.rs` and `src/store/memory.rs`, as they are, compiled against
+//! Every order of events: `src/turns.rs` and `src/mailbox.rs`, as they are, compiled against
 //! loom's atomics and locks. loom runs a model once for each order in which its threads can take their steps, and with
 //! each value that the memory model lets a load return, so a missing fence shows on any processor.
 //! (Norris & Demsky, CDSChecker, OOPSLA'13.)
@@ -55,6 +55,7 @@ mod clients {
 #[path = "../../src/mailbox.rs"]
 mod mailbox;
 #[path = "../../src/turns.rs"]
+#[allow(unused_imports)] // of its unit tests, which are no tests without a harness
 mod turns;
 
 use clients::Client;
@@ -144,7 +145,9 @@ fn no_mail_is_slept_over() {
             read.extend(mailbox.take(std::mem::take));
         }
     }
-    posters.map(|poster| poster.join().expect("it does not panic"));
+    for poster in posters {
+        poster.join().expect("it does not panic");
+    }
     if mailbox.wants_attention() {
         assert!(bell.0.load(Ordering::Acquire), "the owner sleeps over its mail");
         read.extend(mailbox.take(std::mem::take));
