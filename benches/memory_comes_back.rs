@@ -70,7 +70,7 @@ fn deletion(subject: &Subject) -> Result<()> {
     send_all(&server, wire, &Template::set(wire, 100, 0), 1..=ITEMS, || Ok(()))?;
     let full = server.resident()? - empty;
     let mut random = Random(7);
-    let goes = (1..=ITEMS).filter(|_| random.next() % 10 != 0);
+    let goes = (1..=ITEMS).filter(|_| !random.next().is_multiple_of(10));
     send_all(&server, wire, &Template::delete(wire), goes, || Ok(()))?;
     let start = Instant::now();
     let left = f64::from(item_count(server.port(wire), wire)?);

@@ -150,9 +150,9 @@ impl Log {
         data.capacity() - data.len()
     }
 
-    /// A segment is about a thirty-second of the shard, and holds at least eight of the record at hand.
+    /// A segment is about a sixteenth of the shard, and holds at least eight of the record at hand.
     fn segment_size(&self, len: usize) -> usize {
-        let size = (self.capacity / 32).next_power_of_two().max((len * 8).next_power_of_two());
+        let size = (self.capacity / 16).next_power_of_two().max((len * 8).next_power_of_two());
         allocated(size.clamp(SEGMENT_MIN, SEGMENT_MAX))
     }
 
