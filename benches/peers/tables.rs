@@ -26,7 +26,7 @@ pub fn incumbent(wire: Wire) -> &'static str {
 }
 
 /// Subjects of which a table has anything, in their order.
-pub fn present<'r>(results: &'r Results, table: &str, rows: &[String]) -> Vec<&'static str> {
+pub fn present(results: &Results, table: &str, rows: &[String]) -> Vec<&'static str> {
     let has = |name: &str| rows.iter().any(|row| results.get(table, row, name).is_some());
     SUBJECTS.iter().map(|subject| subject.name).filter(|name| has(name)).collect()
 }
