@@ -2,15 +2,15 @@
 //! "Touch".
 
 use super::decode::{Direction, Mode, Retrieval, Storage};
-use super::encode;
 use super::error::Refusal;
 use super::permission::{self, Need};
 use super::session::Turn;
 use super::watch;
 use super::words::Words;
 use super::writes::{self, Deposit, Outcome};
+use super::{DATABASE, encode};
 use crate::observe::Counter;
-use crate::store::{Event, Expiry};
+use crate::store::{Event, Expiry, Places};
 use crate::wire::FLUSH_AT;
 
 use super::decode::MAX_KEY;
@@ -34,7 +34,17 @@ pub(super) enum Keys {
 #[inline]
 pub(super) fn get(turn: &mut Turn<'_>, how: Retrieval, line: &[u8], is_whole: bool) -> Keys {
     let mut words = Words::new(line);
+    let mut number = 0;
     loop {
+        // The session has loaded the first ones.
+        if number > 0 && number % Places::MOST == 0 {
+            let keys = words.take(Places::MOST);
+            let store = &turn.daemon.store;
+            let mut places = Places::default();
+            places.extend(keys.map(|key| store.load_index(DATABASE, key)));
+            places.load_items(store);
+        }
+        number += 1;
         let left = words.rest().len();
         if turn.out.len() >= FLUSH_AT {
             return Keys::Full { left };

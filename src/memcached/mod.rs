@@ -14,6 +14,7 @@
 //! magic is told `ERROR` and closed.
 
 mod admin;
+mod ahead;
 mod auth;
 mod base64;
 mod classic;

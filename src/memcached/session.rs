@@ -7,14 +7,14 @@ use super::error::Refusal;
 use super::permission::{self, Need};
 use super::state::State;
 use super::words::{Args, Words};
-use super::{DATABASE, admin, auth, classic, encode, meta, writes};
+use super::{DATABASE, admin, ahead, auth, classic, encode, meta, writes};
 use crate::acl::{Login, User};
 use crate::clients::Client;
 use crate::clock::Millis;
 use crate::config::Param;
 use crate::daemon::{Context, Daemon};
 use crate::observe::{Counter, Counters};
-use crate::store::Db;
+use crate::store::{Db, Place, Places};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
 use std::sync::Arc;
 
@@ -91,6 +91,14 @@ impl Session {
         Session { client, midst: Midst::Between, started: false, login }
     }
 
+    /// Starts loading what the first requests will ask the index for; says where.
+    #[inline]
+    pub fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
+        if let Midst::Between = self.midst {
+            places.extend(ahead::keys(input).map(|key| daemon.store.load_index(DATABASE, key)));
+        }
+    }
+
     /// Executes the complete requests at the start of `input`. After `Next::Flush` it is called again
     /// even when no input is left: a dump goes on by itself.
     pub fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
@@ -112,8 +120,14 @@ impl Session {
             max_item: daemon.config.size(Param::MaxItemSize),
         };
         let mut scratch = Scratch::new();
-        let mut consumed = 0;
+        let (mut consumed, mut steps) = (0, 0);
         loop {
+            if steps % Places::MOST == 0
+                && let Midst::Between = self.midst
+            {
+                load_ahead(daemon, &input[consumed..]);
+            }
+            steps += 1;
             if turn.out.len() >= FLUSH_AT {
                 return Progress { consumed, next: Next::Flush };
             }
@@ -409,6 +423,16 @@ impl Session {
         }
         Step::used(line + length + 2)
     }
+}
+
+/// Loads the keys of a batch of requests. A single one would only wait for what it has asked for.
+#[inline]
+fn load_ahead(daemon: &Daemon, input: &[u8]) {
+    let mut keys = ahead::keys(input);
+    let (Some(first), Some(second)) = (keys.next(), keys.next()) else { return };
+    let mut places = Places::default();
+    places.extend([first, second].into_iter().chain(keys).map(|key| daemon.store.load_index(DATABASE, key)));
+    places.load_items(&daemon.store);
 }
 
 /// Does the last word say that this is a request of a browser?

@@ -57,9 +57,11 @@ pub enum Step {
 /// Takes requests off a stream of bytes.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// Arguments of the request at hand: ranges of the input, or of `inline`.
+    /// Arguments of the requests at hand: ranges of the input, counted from where the request begins, or of `inline`.
     ranges: Vec<(u32, u32)>,
-    /// Arguments of an inline request, unquoted.
+    /// Where those of the request that is being decoded begin.
+    first: usize,
+    /// Arguments of inline requests, unquoted.
     inline: Vec<u8>,
     is_inline: bool,
     /// Of a request that is not complete: arguments still missing, and where to go on.
@@ -183,17 +185,39 @@ impl Decoder {
     #[inline]
     pub fn step(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
         if self.missing == 0 {
-            self.ranges.clear();
+            self.forget();
+        }
+        self.find(input, limits)
+    }
+
+    /// Drops the arguments of all requests at hand.
+    #[inline]
+    fn forget(&mut self) {
+        self.ranges.clear();
+        self.inline.clear();
+        (self.first, self.missing) = (0, 0);
+    }
+
+    /// `step` that keeps the arguments of requests before this one.
+    #[inline]
+    fn find(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
+        if self.missing == 0 {
             match input.first() {
                 None => return Ok(Step::Incomplete(0)),
                 Some(b'*') => {}
                 Some(_) => return self.step_inline(input),
             }
             self.is_inline = false;
-            let Some((count, after)) = line(input, 1, ProtocolError::LongCount)? else {
-                return Ok(Step::Incomplete(0));
+            let (count, after) = match short_number(input, 1) {
+                Some((count, after)) => (i64::from(count), after),
+                None => {
+                    let Some((count, after)) = line(input, 1, ProtocolError::LongCount)? else {
+                        return Ok(Step::Incomplete(0));
+                    };
+                    let count = integer(count).filter(|&n| n <= i64::from(i32::MAX));
+                    (count.ok_or(ProtocolError::Count)?, after)
+                }
             };
-            let count = integer(count).filter(|&n| n <= i64::from(i32::MAX)).ok_or(ProtocolError::Count)?;
             if count <= 0 {
                 return Ok(Step::Request(after));
             }
@@ -206,6 +230,7 @@ impl Decoder {
         self.bulks(input, limits)
     }
 
+    #[inline]
     fn bulks(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
         while self.missing > 0 {
             let at = self.resume;
@@ -220,11 +245,18 @@ impl Decoder {
                     };
                 }
             }
-            let Some((length, from)) = line(input, at + 1, ProtocolError::LongLength)? else {
-                return Ok(Step::Incomplete(0));
+            let (length, from) = match short_number(input, at + 1) {
+                // `proto-max-bulk-len` is a megabyte at least.
+                Some((length, from)) => (i64::from(length), from),
+                None => {
+                    let Some((length, from)) = line(input, at + 1, ProtocolError::LongLength)? else {
+                        return Ok(Step::Incomplete(0));
+                    };
+                    let bound = limits.bulk_max.min(i64::from(u32::MAX / 2));
+                    let length = integer(length).filter(|n| (0..=bound).contains(n));
+                    (length.ok_or(ProtocolError::Length)?, from)
+                }
             };
-            let bound = limits.bulk_max.min(i64::from(u32::MAX / 2));
-            let length = integer(length).filter(|n| (0..=bound).contains(n)).ok_or(ProtocolError::Length)?;
             if limits.stranger && length > STRANGER_BULK_MAX {
                 return Err(ProtocolError::StrangerLength);
             }
@@ -255,7 +287,6 @@ impl Decoder {
         };
         let text = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         self.is_inline = true;
-        self.inline.clear();
         split_words(text, &mut self.inline, &mut self.ranges).ok_or(ProtocolError::Quotes)?;
         Ok(Step::Request(end + 1))
     }
@@ -274,6 +305,154 @@ impl Decoder {
         }
         self.inline = Vec::new();
     }
+}
+
+/// A request found ahead of its turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Found {
+    /// Where it begins and ends in the input.
+    pub from: usize,
+    pub to: usize,
+    /// Its arguments' ranges.
+    args: (u32, u32),
+    is_inline: bool,
+}
+
+/// Decodes some requests ahead of the one that is executed, so that their items can be loaded meanwhile.
+///
+/// What it found stays good as long as it is shown the same bytes, with more behind them perhaps; [`Ahead::settle`]
+/// says which of them are used up.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    decoder: Decoder,
+    found: Vec<Found>,
+    /// The next of `found` to be executed.
+    next: usize,
+    /// Where decoding goes on.
+    at: usize,
+}
+
+/// Requests, and arguments, that are decoded ahead at most. A request with more arguments comes alone.
+const REQUESTS_AHEAD: usize = 16;
+const ARGS_AHEAD: usize = 256;
+
+impl Ahead {
+    /// The request to execute now; `None`: look for more.
+    #[inline]
+    #[allow(clippy::should_implement_trait, reason = "there may be more after `None`")]
+    pub fn next(&mut self) -> Option<Found> {
+        let found = self.found.get(self.next).copied();
+        self.next += usize::from(found.is_some());
+        found
+    }
+
+    /// Requests that are decoded and not executed yet.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.found.len() - self.next
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Decodes what is there, if nothing is decoded yet. `Some`: not even one request, so many bytes are missing.
+    ///
+    /// # Errors
+    /// The stream cannot be followed any further.
+    #[inline]
+    pub fn look(&mut self, input: &[u8], limits: Limits) -> Result<Option<usize>, ProtocolError> {
+        if !self.is_empty() {
+            return Ok(None);
+        }
+        self.found.clear();
+        self.next = 0;
+        if self.decoder.missing == 0 {
+            self.decoder.forget();
+        } else if self.decoder.first > 0 {
+            self.decoder.ranges.drain(..self.decoder.first);
+            self.decoder.first = 0;
+        }
+        // What a stranger may send changes with the log-in.
+        let most = if limits.stranger { 1 } else { REQUESTS_AHEAD };
+        while self.found.len() < most && self.decoder.ranges.len() < ARGS_AHEAD {
+            match self.decoder.find(&input[self.at..], limits) {
+                Ok(Step::Request(len)) => {
+                    let args = (self.decoder.first as u32, self.decoder.ranges.len() as u32);
+                    let is_inline = self.decoder.is_inline;
+                    self.found.push(Found { from: self.at, to: self.at + len, args, is_inline });
+                    self.at += len;
+                    self.decoder.first = args.1 as usize;
+                }
+                Ok(Step::Incomplete(missing)) if self.found.is_empty() => return Ok(Some(missing)),
+                Ok(Step::Incomplete(_)) => break,
+                Err(error) if self.found.is_empty() => return Err(error),
+                Err(_) => {
+                    // Found once more when those before it are executed.
+                    self.decoder.ranges.truncate(self.decoder.first);
+                    self.decoder.missing = 0;
+                    break;
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// What is decoded and not executed yet.
+    #[inline]
+    pub fn upcoming<'a>(&'a self, input: &'a [u8]) -> impl Iterator<Item = Argv<'a>> {
+        self.found[self.next..].iter().map(move |&found| self.argv(found, input))
+    }
+
+    #[inline]
+    pub fn argv<'a>(&'a self, found: Found, input: &'a [u8]) -> Argv<'a> {
+        let ranges = &self.decoder.ranges[found.args.0 as usize..found.args.1 as usize];
+        let bytes = if found.is_inline { &self.decoder.inline[..] } else { &input[found.from..found.to] };
+        Argv { bytes, ranges }
+    }
+
+    /// The first `consumed` bytes of the input are not shown again.
+    #[inline]
+    pub fn settle(&mut self, consumed: usize) {
+        if consumed == self.at {
+            // What is left is the beginning of a request, which the decoder remembers.
+            self.at = 0;
+        } else if self.next > 0 {
+            self.found.clear();
+            self.decoder.forget();
+            (self.next, self.at) = (0, 0);
+        }
+    }
+
+    /// Gives spare memory back.
+    pub fn shrink(&mut self) {
+        if self.is_empty() {
+            self.decoder.shrink();
+        }
+    }
+}
+
+/// The number of one to four digits whose line begins at `at`, and where the next line begins. `None`: look closer.
+#[inline]
+fn short_number(input: &[u8], at: usize) -> Option<(u32, usize)> {
+    // An argument follows on nearly every length, so this many bytes are there.
+    let text: &[u8; 6] = input.get(at..)?.first_chunk()?;
+    let mut number = u32::from(text[0].wrapping_sub(b'0'));
+    if number > 9 {
+        return None;
+    }
+    for (i, &byte) in text[1..5].iter().enumerate() {
+        if byte == b'\r' {
+            return Some((number, at + i + 3));
+        }
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        if digit > 9 || number == 0 {
+            return None;
+        }
+        number = number * 10 + digit;
+    }
+    None
 }
 
 /// The text from `at` up to the next CR, and where the next line begins. `None`: it has no end yet.

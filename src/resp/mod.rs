@@ -4,5 +4,5 @@
 mod decode;
 mod encode;
 
-pub use decode::{Argv, Decoder, Limits, OwnedArgv, ProtocolError, Step};
+pub use decode::{Ahead, Argv, Decoder, Limits, OwnedArgv, ProtocolError, Step};
 pub use encode::Reply;
