@@ -341,6 +341,9 @@ fn args_of<'a>(command: &Command, argv: Argv<'a>) -> Args<'a> {
 }
 
 fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
+    if let Some(range) = command.key_range(argv) {
+        return ctx.db.hold_for_one(range.filter_map(|at| argv.get(at)));
+    }
     if command.reaches_beyond_keys(argv) {
         return ctx.db.hold_all_for_one();
     }

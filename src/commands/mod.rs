@@ -242,7 +242,7 @@ impl Session {
         if fed.is_elsewhere { self.go(context, input, fed.progress.consumed, out) } else { fed.progress }
     }
 
-    /// Decodes the first requests that `input` holds and starts loading what they will ask the index for; says where.
+    /// Decodes the first requests that `input` holds and says where they will look.
     #[inline]
     pub fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
         if let Whereabouts::Here(core) = &mut self.place {
@@ -345,7 +345,8 @@ impl Core {
     fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
         // An error is found again when its turn has come.
         if self.pause.is_none() && self.requests.look(input, self.limits(daemon)).is_ok() {
-            load_index(daemon, self.state.db, &self.requests, input, places);
+            let look = |key| places.push(daemon.store.foresee(self.state.db, key));
+            first_keys(&self.requests, input).for_each(look);
         }
     }
 
@@ -475,20 +476,19 @@ impl Core {
     }
 }
 
-/// Starts loading where the index has the first key of each request that is decoded, which nearly always is the first
-/// argument; says where. A request with many keys has them loaded when it holds them.
-#[inline]
-fn load_index(daemon: &Daemon, db: u32, requests: &Ahead, input: &[u8], places: &mut impl Extend<Place>) {
-    let keys = requests.upcoming(input).filter_map(|argv| argv.get(1));
-    places.extend(keys.map(|key| daemon.store.load_index(db, key)));
-}
-
-/// Both passes, for a batch of one connection's requests. A single one would only wait for what it has asked for.
+/// Loads what a batch of one connection's requests will ask for. A single one would only wait for it.
 #[inline]
 fn load_ahead(daemon: &Daemon, db: u32, requests: &Ahead, input: &[u8]) {
     if requests.len() > 1 {
         let mut places = Places::default();
-        load_index(daemon, db, requests, input, &mut places);
-        places.load_items(&daemon.store);
+        places.extend(first_keys(requests, input).map(|key| daemon.store.foresee(db, key)));
+        daemon.store.load(places.as_slice());
     }
+}
+
+/// The first key of each request that is decoded: nearly always its first argument. A request with many keys has them
+/// loaded when it holds them.
+#[inline]
+fn first_keys<'a>(requests: &'a Ahead, input: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    requests.upcoming(input).filter_map(|argv| argv.get(1))
 }

@@ -6,6 +6,8 @@ use super::{Args, CommandResult, Ctx};
 use crate::config::Param;
 use crate::resp::Argv;
 use std::collections::HashMap;
+use std::iter::StepBy;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// How many arguments a command takes, its name included (and its container's).
@@ -429,6 +431,24 @@ impl Command {
             keys.positions(argv).into_iter().map(move |at| (at, usage))
         };
         self.spec.key_specs().flat_map(of)
+    }
+
+    /// Positions of all keys of a call where they are a plain range of the arguments, as in MGET and DEL: no list of
+    /// them has to be made.
+    #[inline]
+    pub fn key_range(&self, argv: Argv<'_>) -> Option<StepBy<Range<usize>>> {
+        let [KeySpec { begin: Begin::Index(begin), find: Find::Range { last, step, limit: 0 | 1 }, usage }] =
+            self.spec.keys
+        else {
+            return None;
+        };
+        let (begin, step) = (usize::from(*begin), usize::from((*step).max(1)));
+        let end = if *last < 0 {
+            (argv.len() + 1).saturating_sub(usize::from(last.unsigned_abs()))
+        } else {
+            begin + usize::from(last.unsigned_abs()) + 1
+        };
+        (*usage != KeyUse::NotKey).then(|| (begin..end.min(argv.len())).step_by(step))
     }
 
     /// Positions of all keys of a call.

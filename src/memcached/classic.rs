@@ -41,8 +41,8 @@ pub(super) fn get(turn: &mut Turn<'_>, how: Retrieval, line: &[u8], is_whole: bo
             let keys = words.take(Places::MOST);
             let store = &turn.daemon.store;
             let mut places = Places::default();
-            places.extend(keys.map(|key| store.load_index(DATABASE, key)));
-            places.load_items(store);
+            places.extend(keys.map(|key| store.foresee(DATABASE, key)));
+            store.load(places.as_slice());
         }
         number += 1;
         let left = words.rest().len();

@@ -24,6 +24,8 @@ pub struct Session {
     midst: Midst,
     /// The first byte has come; it tells the text protocol from the binary one.
     started: bool,
+    /// `foresee` has seen to the first requests.
+    has_foreseen: bool,
     login: Login,
 }
 
@@ -88,14 +90,15 @@ impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
         let login = Login::new(&daemon.acl);
         client.become_user(login.user());
-        Session { client, midst: Midst::Between, started: false, login }
+        Session { client, midst: Midst::Between, started: false, has_foreseen: false, login }
     }
 
-    /// Starts loading what the first requests will ask the index for; says where.
+    /// Says where the first requests will look.
     #[inline]
     pub fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
         if let Midst::Between = self.midst {
-            places.extend(ahead::keys(input).map(|key| daemon.store.load_index(DATABASE, key)));
+            self.has_foreseen = true;
+            ahead::keys(input).for_each(|key| places.push(daemon.store.foresee(DATABASE, key)));
         }
     }
 
@@ -120,7 +123,7 @@ impl Session {
             max_item: daemon.config.size(Param::MaxItemSize),
         };
         let mut scratch = Scratch::new();
-        let (mut consumed, mut steps) = (0, 0);
+        let (mut consumed, mut steps) = (0, usize::from(std::mem::take(&mut self.has_foreseen)));
         loop {
             if steps % Places::MOST == 0
                 && let Midst::Between = self.midst
@@ -431,8 +434,8 @@ fn load_ahead(daemon: &Daemon, input: &[u8]) {
     let mut keys = ahead::keys(input);
     let (Some(first), Some(second)) = (keys.next(), keys.next()) else { return };
     let mut places = Places::default();
-    places.extend([first, second].into_iter().chain(keys).map(|key| daemon.store.load_index(DATABASE, key)));
-    places.load_items(&daemon.store);
+    places.extend([first, second].into_iter().chain(keys).map(|key| daemon.store.foresee(DATABASE, key)));
+    daemon.store.load(places.as_slice());
 }
 
 /// Does the last word say that this is a request of a browser?

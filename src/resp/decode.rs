@@ -58,14 +58,14 @@ pub enum Step {
 #[derive(Debug, Default)]
 pub struct Decoder {
     /// Arguments of the requests at hand: ranges of the input, counted from where the request begins, or of `inline`.
-    ranges: Vec<(u32, u32)>,
+    pub(super) ranges: Vec<(u32, u32)>,
     /// Where those of the request that is being decoded begin.
-    first: usize,
+    pub(super) first: usize,
     /// Arguments of inline requests, unquoted.
-    inline: Vec<u8>,
-    is_inline: bool,
+    pub(super) inline: Vec<u8>,
+    pub(super) is_inline: bool,
     /// Of a request that is not complete: arguments still missing, and where to go on.
-    missing: u32,
+    pub(super) missing: u32,
     resume: usize,
 }
 
@@ -192,7 +192,7 @@ impl Decoder {
 
     /// Drops the arguments of all requests at hand.
     #[inline]
-    fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         self.ranges.clear();
         self.inline.clear();
         (self.first, self.missing) = (0, 0);
@@ -200,7 +200,7 @@ impl Decoder {
 
     /// `step` that keeps the arguments of requests before this one.
     #[inline]
-    fn find(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
+    pub(super) fn find(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
         if self.missing == 0 {
             match input.first() {
                 None => return Ok(Step::Incomplete(0)),
@@ -304,132 +304,6 @@ impl Decoder {
             self.ranges = Vec::new();
         }
         self.inline = Vec::new();
-    }
-}
-
-/// A request found ahead of its turn.
-#[derive(Clone, Copy, Debug)]
-pub struct Found {
-    /// Where it begins and ends in the input.
-    pub from: usize,
-    pub to: usize,
-    /// Its arguments' ranges.
-    args: (u32, u32),
-    is_inline: bool,
-}
-
-/// Decodes some requests ahead of the one that is executed, so that their items can be loaded meanwhile.
-///
-/// What it found stays good as long as it is shown the same bytes, with more behind them perhaps; [`Ahead::settle`]
-/// says which of them are used up.
-#[derive(Debug, Default)]
-pub struct Ahead {
-    decoder: Decoder,
-    found: Vec<Found>,
-    /// The next of `found` to be executed.
-    next: usize,
-    /// Where decoding goes on.
-    at: usize,
-}
-
-/// Requests, and arguments, that are decoded ahead at most. A request with more arguments comes alone.
-const REQUESTS_AHEAD: usize = 16;
-const ARGS_AHEAD: usize = 256;
-
-impl Ahead {
-    /// The request to execute now; `None`: look for more.
-    #[inline]
-    #[allow(clippy::should_implement_trait, reason = "there may be more after `None`")]
-    pub fn next(&mut self) -> Option<Found> {
-        let found = self.found.get(self.next).copied();
-        self.next += usize::from(found.is_some());
-        found
-    }
-
-    /// Requests that are decoded and not executed yet.
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.found.len() - self.next
-    }
-
-    #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Decodes what is there, if nothing is decoded yet. `Some`: not even one request, so many bytes are missing.
-    ///
-    /// # Errors
-    /// The stream cannot be followed any further.
-    #[inline]
-    pub fn look(&mut self, input: &[u8], limits: Limits) -> Result<Option<usize>, ProtocolError> {
-        if !self.is_empty() {
-            return Ok(None);
-        }
-        self.found.clear();
-        self.next = 0;
-        if self.decoder.missing == 0 {
-            self.decoder.forget();
-        } else if self.decoder.first > 0 {
-            self.decoder.ranges.drain(..self.decoder.first);
-            self.decoder.first = 0;
-        }
-        // What a stranger may send changes with the log-in.
-        let most = if limits.stranger { 1 } else { REQUESTS_AHEAD };
-        while self.found.len() < most && self.decoder.ranges.len() < ARGS_AHEAD {
-            match self.decoder.find(&input[self.at..], limits) {
-                Ok(Step::Request(len)) => {
-                    let args = (self.decoder.first as u32, self.decoder.ranges.len() as u32);
-                    let is_inline = self.decoder.is_inline;
-                    self.found.push(Found { from: self.at, to: self.at + len, args, is_inline });
-                    self.at += len;
-                    self.decoder.first = args.1 as usize;
-                }
-                Ok(Step::Incomplete(missing)) if self.found.is_empty() => return Ok(Some(missing)),
-                Ok(Step::Incomplete(_)) => break,
-                Err(error) if self.found.is_empty() => return Err(error),
-                Err(_) => {
-                    // Found once more when those before it are executed.
-                    self.decoder.ranges.truncate(self.decoder.first);
-                    self.decoder.missing = 0;
-                    break;
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    /// What is decoded and not executed yet.
-    #[inline]
-    pub fn upcoming<'a>(&'a self, input: &'a [u8]) -> impl Iterator<Item = Argv<'a>> {
-        self.found[self.next..].iter().map(move |&found| self.argv(found, input))
-    }
-
-    #[inline]
-    pub fn argv<'a>(&'a self, found: Found, input: &'a [u8]) -> Argv<'a> {
-        let ranges = &self.decoder.ranges[found.args.0 as usize..found.args.1 as usize];
-        let bytes = if found.is_inline { &self.decoder.inline[..] } else { &input[found.from..found.to] };
-        Argv { bytes, ranges }
-    }
-
-    /// The first `consumed` bytes of the input are not shown again.
-    #[inline]
-    pub fn settle(&mut self, consumed: usize) {
-        if consumed == self.at {
-            // What is left is the beginning of a request, which the decoder remembers.
-            self.at = 0;
-        } else if self.next > 0 {
-            self.found.clear();
-            self.decoder.forget();
-            (self.next, self.at) = (0, 0);
-        }
-    }
-
-    /// Gives spare memory back.
-    pub fn shrink(&mut self) {
-        if self.is_empty() {
-            self.decoder.shrink();
-        }
     }
 }
 
@@ -538,13 +412,13 @@ fn quoted(line: &[u8], mut at: usize, quote: u8, words: &mut Vec<u8>) -> Option<
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { bulk_max: 512 << 20, stranger: false };
+    pub(in crate::resp) const LIMITS: Limits = Limits { bulk_max: 512 << 20, stranger: false };
 
-    fn decode_all(chunks: &[&[u8]]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
+    pub(in crate::resp) fn decode_all(chunks: &[&[u8]]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
         let (mut decoder, mut buffer, mut requests) = (Decoder::default(), Vec::new(), Vec::new());
         for chunk in chunks {
             buffer.extend_from_slice(chunk);
@@ -562,7 +436,7 @@ mod tests {
         (requests, None)
     }
 
-    fn encode(request: &[Vec<u8>]) -> Vec<u8> {
+    pub(in crate::resp) fn encode(request: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = format!("*{}\r\n", request.len()).into_bytes();
         for arg in request {
             bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());

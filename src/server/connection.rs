@@ -34,7 +34,7 @@ const READ_MAX: usize = 4 << 20;
 /// What the loop needs of a protocol.
 pub(super) trait Protocol: 'static {
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress;
-    /// Starts loading what the first requests will ask the index for, and says where it looked.
+    /// Says where the first requests will look.
     fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>);
     /// Instead of `feed` while a script has the store, after `busy-reply-threshold`. `None`: it waits.
     fn feed_busy(&mut self, _context: Context<'_>, _input: &[u8], _out: &mut Out) -> Option<Progress> {
@@ -149,7 +149,7 @@ pub(super) enum Rest {
 pub(super) trait Member {
     /// Reads once, into `room` or behind what it carries already.
     fn receive(&mut self, room: &mut [u8]) -> Received;
-    /// Starts loading what the bytes will ask the store for.
+    /// Says where the requests in the bytes will look.
     fn foresee(&mut self, input: &[u8], places: &mut Vec<Place>);
     /// Executes the bytes, or what it carries. Replies go to `out`, which is empty.
     fn execute(&mut self, moment: &mut Moment<'_>, input: Option<&[u8]>, out: &mut Out);

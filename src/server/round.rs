@@ -163,8 +163,8 @@ impl Rounds {
                 guarded(|| place.member.foresee(input, &mut self.foreseen));
             }
         }
-        let store = &self.state.daemon.store;
-        self.foreseen.drain(..).for_each(|place| store.load_item(place));
+        self.state.daemon.store.load(&self.foreseen);
+        self.foreseen.clear();
     }
 
     fn execute(&mut self) {

@@ -1,12 +1,13 @@
 //! Loading index and items from memory ahead of the requests that need them. At a million items a look-up waits for
 //! main memory two or three times, and most of its time is that; asked for ahead, several wait together.
 //!
-//! First every key's bucket is asked for, then, when those have come, the item that each leads to: two passes over
-//! the same keys, with other work between them where there is any. All of it is a hint. A shard that is locked is left
-//! out, and nothing is wrong when the key has moved meanwhile.
+//! Three passes over the same keys, each asking for what the one before has made known: the shard, the bucket of its
+//! index, the item that the bucket leads to. All of it is a hint. A shard that is locked is left out, and nothing is
+//! wrong when the key has moved meanwhile.
 
 use super::Store;
-use super::shard::item_hash;
+use super::prefetch::prefetch_at;
+use super::shard::{Shard, item_hash};
 
 /// Where a key is looked for.
 #[derive(Clone, Copy, Debug)]
@@ -22,21 +23,29 @@ impl Store {
         Place { shard: self.shard_of(hash) as u32, hash: item_hash(hash, id) }
     }
 
-    /// The first pass: starts loading where the index has this key of a database.
+    /// The first pass: where this key of a database is looked for. Starts loading the shard's lock and what it knows of
+    /// the index.
     #[inline]
-    pub fn load_index(&self, db: u32, key: &[u8]) -> Place {
+    pub fn foresee(&self, db: u32, key: &[u8]) -> Place {
         let place = self.place_of(self.id_of(db), key);
-        if let Some(shard) = self.shards[place.shard as usize].0.try_lock() {
-            shard.prefetch_bucket(place.hash);
-        }
+        let slot = &self.shards[place.shard as usize];
+        prefetch_at(slot);
+        prefetch_at(slot.0.data_ptr().cast::<u8>().wrapping_add(Shard::offset_of_table(place.hash)));
         place
     }
 
-    /// The second pass: starts loading the item that most likely is the key's.
+    /// The other two passes.
     #[inline]
-    pub fn load_item(&self, place: Place) {
-        if let Some(shard) = self.shards[place.shard as usize].0.try_lock() {
-            shard.prefetch_item(place.hash);
+    pub fn load(&self, places: &[Place]) {
+        for place in places {
+            if let Some(shard) = self.shards[place.shard as usize].0.try_lock() {
+                shard.prefetch_bucket(place.hash);
+            }
+        }
+        for place in places {
+            if let Some(shard) = self.shards[place.shard as usize].0.try_lock() {
+                shard.prefetch_item(place.hash);
+            }
         }
     }
 }
@@ -51,10 +60,9 @@ impl Places {
     /// Keys that are worth asking for at once: the processor has about so many loads under way.
     pub const MOST: usize = 16;
 
-    /// The second pass, for all of them.
     #[inline]
-    pub fn load_items(&self, store: &Store) {
-        self.places[..self.len].iter().for_each(|&place| store.load_item(place));
+    pub fn as_slice(&self) -> &[Place] {
+        &self.places[..self.len]
     }
 }
 

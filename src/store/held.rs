@@ -22,14 +22,6 @@ impl ShardSet {
         self.0[shard / 64] >> (shard % 64) & 1 != 0
     }
 
-    /// How many of the set come before this one.
-    #[inline]
-    fn rank(&self, shard: usize) -> usize {
-        let before = (1u64 << (shard % 64)) - 1;
-        let words = self.0[..shard / 64].iter().map(|word| word.count_ones()).sum::<u32>();
-        (words + (self.0[shard / 64] & before).count_ones()) as usize
-    }
-
     /// In ascending order.
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(at, &word)| {
@@ -40,10 +32,18 @@ impl ShardSet {
 }
 
 /// Shards that are held. Taken in ascending order, so that two callers never wait for each other.
-#[derive(Default)]
 pub(super) struct Held<'s> {
     set: ShardSet,
     guards: Vec<MutexGuard<'s, Shard>>,
+    /// Where in `guards` a shard of the set is.
+    index: [u8; SHARDS_MAX],
+}
+
+impl Default for Held<'_> {
+    #[inline]
+    fn default() -> Self {
+        Held { set: ShardSet::default(), guards: Vec::new(), index: [0; SHARDS_MAX] }
+    }
 }
 
 impl<'s> Held<'s> {
@@ -56,17 +56,20 @@ impl<'s> Held<'s> {
     pub(super) fn take(&mut self, set: ShardSet, lock: impl Fn(usize) -> MutexGuard<'s, Shard>) {
         debug_assert!(self.is_empty());
         self.set = set;
-        self.guards.extend(set.iter().map(lock));
+        for (at, shard) in set.iter().enumerate() {
+            self.index[shard] = at as u8;
+            self.guards.push(lock(shard));
+        }
     }
 
     #[inline]
     pub(super) fn get(&self, shard: usize) -> Option<&Shard> {
-        self.set.contains(shard).then(|| &*self.guards[self.set.rank(shard)])
+        self.set.contains(shard).then(|| &*self.guards[usize::from(self.index[shard])])
     }
 
     #[inline]
     pub(super) fn get_mut(&mut self, shard: usize) -> Option<&mut Shard> {
-        self.set.contains(shard).then(|| &mut *self.guards[self.set.rank(shard)])
+        self.set.contains(shard).then(|| &mut *self.guards[usize::from(self.index[shard])])
     }
 
     pub(super) fn release(&mut self) {
@@ -79,7 +82,6 @@ impl<'s> Held<'s> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::collections::BTreeSet;
 
     proptest! {
         #[test]
@@ -88,8 +90,6 @@ mod tests {
             shards.iter().for_each(|&shard| set.insert(shard));
             prop_assert_eq!(set.iter().collect::<Vec<_>>(), shards.iter().copied().collect::<Vec<_>>());
             prop_assert_eq!(set.contains(other), shards.contains(&other));
-            let before: BTreeSet<usize> = shards.range(..other).copied().collect();
-            prop_assert_eq!(set.rank(other), before.len());
         }
     }
 }
