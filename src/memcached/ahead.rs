@@ -1,7 +1,9 @@
 //! Which keys the next requests ask for, so that the store can load them ahead. A guess from the looks of the lines,
 //! much cheaper than decoding them: where it is wrong, something is loaded that nobody needs.
 
+use super::DATABASE;
 use super::words::Words;
+use crate::daemon::Daemon;
 use crate::store::Places;
 
 /// The keys of the first requests in `input`, [`Places::MOST`] at most.
@@ -43,6 +45,15 @@ pub(super) fn keys(input: &[u8]) -> impl Iterator<Item = &[u8]> {
         }
     })
     .take(Places::MOST)
+}
+
+/// Loads what these keys lead to. A single one would only be waited for.
+#[inline]
+pub(super) fn load<'k>(daemon: &Daemon, mut keys: impl Iterator<Item = &'k [u8]>) {
+    let (Some(first), Some(second)) = (keys.next(), keys.next()) else { return };
+    let mut places = Places::default();
+    places.extend([first, second].into_iter().chain(keys).map(|key| daemon.store.foresee(DATABASE, key)));
+    daemon.store.load(places.as_slice());
 }
 
 #[cfg(test)]
