@@ -141,6 +141,7 @@ pub fn write_into(readme: &Path, results: &Results) -> Result<()> {
     let text = std::fs::read_to_string(readme).context("README.md")?;
     let (before, rest) = text.split_once(BEGIN).context("README.md has no mark where the tables begin")?;
     let (_, after) = rest.split_once(END).context("README.md has no mark where the tables end")?;
-    std::fs::write(readme, format!("{before}{BEGIN}{}{END}{after}", summary(results)))?;
+    let plots = "\n![Processor time for an operation](benches/figures/cpu.svg)\n\n![Bytes an item](benches/figures/memory.svg)\n";
+    std::fs::write(readme, format!("{before}{BEGIN}{}{plots}{END}{after}", summary(results)))?;
     Ok(())
 }
