@@ -16,7 +16,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from servers import ALL_KINDS, KINDS, Server, start_server
 
-pytest_plugins = ["django_fixtures"]
+pytest_plugins = ["django_fixtures", "deploy_fixtures"]
 
 
 def pytest_report_header() -> str | None:
