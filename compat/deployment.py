@@ -22,6 +22,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from servers import HOST, START_ATTEMPTS, Process, ServerError, find, free_port
 
@@ -31,6 +32,7 @@ DJANGO_SITE = COMPAT / "sites" / "django_site"
 FLASK_SITE = COMPAT / "sites"
 SECONDS = 60  # until a state that a test waits for must have come: far more than it takes
 APP_ADDRESS = "127.0.0.1:8000"
+P = TypeVar("P", bound=Process)
 
 
 def paste(name: str, directory: Path, changes: dict[str, str], *more: str) -> Path:
@@ -63,7 +65,7 @@ def wait_until(condition: Callable[[], object], what: str, processes: list[Proce
         if dead or time.monotonic() > deadline:
             tails = "\n".join(f"--- {process.name}\n{process.log_tail()}" for process in dead or processes)
             ended = f"{', '.join(process.name for process in dead)} ended; " if dead else ""
-            raise ServerError(f"{ended}{what} did not come{problem}\n{tails}")
+            raise ServerError(f"{ended}waited in vain for {what}{problem}\n{tails}")
         time.sleep(0.05)
 
 
@@ -85,18 +87,27 @@ class Answer:
         return json.loads(self.text)
 
 
+class UnexpectedAnswer(AssertionError):
+    """The site answered with another status than a test expects."""
+
+
 class Browser:
     """Somebody outside: has cookies, and opens a new connection for each request."""
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self._cookies = http.cookiejar.CookieJar()
         self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(http.cookiejar.CookieJar())
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self._cookies)
         )
 
-    def ask(self, path: str, form: dict[str, str] | None = None, headers: dict[str, str] | None = None) -> Answer:
+    def cookies(self) -> str:
+        """The header's value, for another client that shall be the same reader."""
+        return "; ".join(f"{cookie.name}={cookie.value}" for cookie in self._cookies)
+
+    def ask(self, path: str, form: dict[str, str] | None = None) -> Answer:
         data = None if form is None else urllib.parse.urlencode(form).encode()
-        request = urllib.request.Request(f"http://{self.address}{path}", data, headers or {})
+        request = urllib.request.Request(f"http://{self.address}{path}", data)
         try:
             with self._opener.open(request, timeout=SECONDS) as response:
                 return Answer(response.status, response.read().decode(), response.headers)
@@ -104,15 +115,17 @@ class Browser:
             with error:
                 return Answer(error.code, error.read().decode(errors="replace"), error.headers)
 
-    def get(self, path: str, **headers: str) -> Answer:
+    def get(self, path: str) -> Answer:
         """Gets what has to be there."""
-        answer = self.ask(path, headers={name.replace("_", "-"): value for name, value in headers.items()})
-        assert answer.status in (200, 204), f"{path}: {answer.status} {answer.text[:2000]}"
-        return answer
+        return self._expect(self.ask(path), path)
 
     def post(self, path: str, **form: str) -> Answer:
-        answer = self.ask(path, form)
-        assert answer.status in (200, 204), f"{path}: {answer.status} {answer.text[:2000]}"
+        return self._expect(self.ask(path, form), path)
+
+    @staticmethod
+    def _expect(answer: Answer, path: str) -> Answer:
+        if answer.status not in (200, 204):
+            raise UnexpectedAnswer(f"{path}: {answer.status} {answer.text[:2000]}")
         return answer
 
     def from_every_worker(self, path: str, workers: int) -> list[Answer]:
@@ -259,28 +272,42 @@ http {{
 }}
 """
     )
-    command = [find("nginx", "on Debian: apt-get install nginx-light"), "-p", str(here), "-e", "stderr", "-c", str(main)]
-    return Process("nginx", command, here)
+    program = find("nginx", "on Debian: apt-get install nginx-light")
+    return Process("nginx", [program, "-p", str(here), "-e", "stderr", "-c", str(main)], here)
 
 
 def bin_of_venv(program: str) -> str:
     return find(str(Path(sysconfig.get_path("scripts")) / program), "compat/run installs it")
 
 
-def serve(build: Callable[[int, Path], Process], directory: Path, path: str = "/report/") -> tuple[Process, str]:
-    """Starts what `build` configures on a free port and waits for it; returns it and its address."""
+def start_on_free_ports(build: Callable[[Path], P], directory: Path, ready: Callable[[P], object]) -> P:
+    """Starts what `build` configures in a new directory, and waits until it is `ready`.
+
+    `build` takes free ports; when one is taken by the time it is bound, it is called again.
+    """
     for attempt in range(1, START_ATTEMPTS + 1):
-        port = free_port()
         here = directory / f"attempt-{attempt}"
         here.mkdir(parents=True)
-        process = build(port, here)
+        process = build(here)
         process.start()
-        browser = Browser(f"{HOST}:{port}")
         try:
-            wait_until(lambda: browser.ask(path).status == 200, f"{process.name} on port {port}", [process])
-            return process, browser.address
+            wait_until(lambda: ready(process), f"{process.name}, in {here}, to be ready", [process])
+            return process
         except ServerError as error:
             process.stop()
             if "in use" not in str(error).lower() or attempt == START_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
+
+
+def serve(build: Callable[[int, Path], Process], directory: Path, path: str = "/report/") -> tuple[Process, str]:
+    """Starts a web server that `build` configures for a port; returns it and its address."""
+    addresses: list[str] = []
+
+    def on_free_port(here: Path) -> Process:
+        port = free_port()
+        addresses.append(f"{HOST}:{port}")
+        return build(port, here)
+
+    process = start_on_free_ports(on_free_port, directory, lambda _: Browser(addresses[-1]).ask(path).status == 200)
+    return process, addresses[-1]

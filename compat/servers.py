@@ -272,7 +272,8 @@ def _real(memcached: Endpoint, redis: Endpoint, maxmemory: str, threads: int, he
 
 
 def find(program: str, advice: str) -> str:
-    path = shutil.which(program)
+    # Debian puts servers where only root's PATH leads.
+    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if path is None:
         raise ServerError(f"{program} is not installed or not built: {advice}")
     return path

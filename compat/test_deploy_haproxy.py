@@ -7,6 +7,7 @@ import io
 import signal
 import socket
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,9 @@ import redis
 from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheUnexpectedCloseError
 
-from deploy_fixtures import cache_addresses, note_cell, note_logs
-from deployment import paste, wait_until
+from deploy_fixtures import cache_addresses, started
+from deployment import paste, start_on_free_ports, wait_until
+from run_reports import note_cell, note_logs
 from servers import HOST, Process, Server, find, free_port, start_server
 
 LISTENERS = {"redis": 7379, "redis-primary": 7380, "memcached": 7211}
@@ -27,6 +29,18 @@ class Haproxy(Process):
     caches: list[Server]
     ports: dict[str, int]
 
+    @classmethod
+    def configured(cls, here: Path, addresses: dict[str, str]) -> Haproxy:
+        ports = {listener: free_port() for listener in LISTENERS}
+        listeners = {f"127.0.0.1:{port}": f"{HOST}:{ports[listener]}" for listener, port in LISTENERS.items()}
+        config = paste("haproxy.cfg", here, listeners | addresses)
+        settings = here / "global.cfg"  # as in Debian's own haproxy.cfg, in the test's directory
+        settings.write_text(f"global\n    stats socket {here}/admin.sock mode 660 level admin\n    log stderr local0\n")
+        command = [find("haproxy", "on Debian: apt-get install haproxy"), "-db", "-f", str(settings), "-f", str(config)]
+        process = cls("haproxy", command, here)
+        process.ports = ports
+        return process
+
     def states(self) -> dict[tuple[str, str], str]:
         """What its administration socket says: (listener, server) to UP, DOWN, or on the way there."""
         with socket.socket(socket.AF_UNIX) as connection:
@@ -35,9 +49,7 @@ class Haproxy(Process):
             connection.sendall(b"show stat\n")
             answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
         rows = csv.DictReader(io.StringIO(answer.removeprefix("# ")))
-        return {
-            (row["pxname"], row["svname"]): row["status"] for row in rows if row["svname"].startswith("magpie")
-        }
+        return {(row["pxname"], row["svname"]): row["status"] for row in rows if row["svname"].startswith("magpie")}
 
     def wait_for(self, server: str, state: str) -> None:
         wait_until(
@@ -61,23 +73,16 @@ class Haproxy(Process):
 
 
 @pytest.fixture(scope="module")
-def running_haproxy(kind, server_directories, closing):
+def running_haproxy(kind, server_directories):
     directory: Path = server_directories("haproxy")
-    caches = [start_server(kind, directory / f"cache{number}") for number in (1, 2)]
-    for cache in caches:
-        closing.callback(cache.stop)
-    ports = {listener: free_port() for listener in LISTENERS}
-    changes = {f"127.0.0.1:{port}": f"{HOST}:{ports[listener]}" for listener, port in LISTENERS.items()}
-    changes |= cache_addresses("memcached", *caches) | cache_addresses("redis", *caches)
-    config = paste("haproxy.cfg", directory, changes)
-    settings = directory / "global.cfg"  # as in Debian's own haproxy.cfg, in the test's directory
-    settings.write_text(f"global\n    stats socket {directory}/admin.sock mode 660 level admin\n    log stderr local0\n")
-    program = find("haproxy", "on Debian: apt-get install haproxy")
-    process = Haproxy("haproxy", [program, "-db", "-f", str(settings), "-f", str(config)], directory)
-    process.caches, process.ports = caches, ports
-    process.start()
-    closing.callback(process.stop)
-    return process
+    with ExitStack() as closing:
+        caches = [started(closing, start_server(kind, directory / f"cache{number}")) for number in (1, 2)]
+        addresses = cache_addresses("memcached", *caches) | cache_addresses("redis", *caches)
+        process = start_on_free_ports(
+            lambda here: Haproxy.configured(here, addresses), directory / "haproxy", Haproxy.states
+        )
+        process.caches = caches
+        yield started(closing, process)
 
 
 @pytest.fixture

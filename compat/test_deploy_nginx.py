@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import gzip
 import urllib.request
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
 
-from deploy_fixtures import cache_addresses, note_cell, note_logs
-from deployment import APP_SERVERS, WORKERS, Browser, django_site, nginx, paste, serve, wait_until
+from deploy_fixtures import cache_addresses, serve_site, started
+from deployment import WORKERS, Browser, django_site, nginx, paste, serve, wait_until
+from run_reports import note_cell, note_logs
 from servers import KINDS, Process, Server, start_server
 
 # That nginx reads what was written over Redis' protocol, only one store behind both protocols can do.
@@ -35,26 +37,21 @@ class Proxied:
 
 # Not the fixture of every cell here: its combinations are not all possible.
 @pytest.fixture(scope="module", params=CELLS, ids="-".join)
-def proxied(request, server_directories, site_database, closing):
+def proxied(request, server_directories, site_database):
     kind, backend = request.param
     directory = server_directories("nginx")
-    cache = start_server(kind, directory / "cache")
-    closing.callback(cache.stop)
-    settings = paste(
-        f"django_{backend}.py", directory, cache_addresses(backend, cache), f"django_pages_{backend}.py"
-    )
-    site = django_site(settings, site_database)
-    processes, changes = [], cache_addresses("memcached", cache)
-    for number in range(2):
-        process, address = serve(
-            lambda port, here: APP_SERVERS["gunicorn_sync"](site, port, here), directory / f"app{number}"
-        )
-        closing.callback(process.stop)
-        processes.append(process)
-        changes[f"127.0.0.1:{8000 + number}"] = address
-    proxy, address = serve(lambda port, here: nginx(port, here, changes), directory / "nginx")
-    closing.callback(proxy.stop)
-    return Proxied(cache, address, processes, proxy, backend)
+    with ExitStack() as closing:
+        cache = started(closing, start_server(kind, directory / "cache"))
+        addresses = cache_addresses(backend, cache)
+        settings = paste(f"django_{backend}.py", directory, addresses, f"django_pages_{backend}.py")
+        site = django_site(settings, site_database)
+        processes, changes = [], cache_addresses("memcached", cache)
+        for number in range(2):
+            process, address = serve_site(closing, "gunicorn_sync", site, directory / f"app{number}")
+            processes.append(process)
+            changes[f"127.0.0.1:{8000 + number}"] = address
+        proxy, address = serve(lambda port, here: nginx(port, here, changes), directory / "nginx")
+        yield Proxied(cache, address, processes, started(closing, proxy), backend)
 
 
 @pytest.fixture

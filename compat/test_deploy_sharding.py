@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
 
-from deploy_fixtures import cache_addresses, memcached_items, note_cell, note_logs
-from deployment import APP_SERVERS, WORKERS, Browser, django_site, paste, serve, wait_until
+from deploy_fixtures import cache_addresses, memcached_items, serve_site, started
+from deployment import WORKERS, Browser, django_site, paste, wait_until
+from run_reports import note_cell, note_logs
 from servers import Process, Server, start_server
 
 PAGES = [f"/?page={number}" for number in range(40)]
@@ -17,8 +19,8 @@ PAGES = [f"/?page={number}" for number in range(40)]
 @dataclass
 class Sharded:
     caches: list[Server]
-    address: str
     app_server: Process
+    address: str
 
     def browser(self) -> Browser:
         return Browser(self.address)
@@ -37,18 +39,13 @@ def client(request) -> str:
 
 
 @pytest.fixture(scope="module")
-def sharded(kind, client, server_directories, site_database, closing):
+def sharded(kind, client, server_directories, site_database):
     directory = server_directories("sharded")
-    caches = [start_server(kind, directory / f"cache{number}") for number in range(3)]
-    for cache in caches:
-        closing.callback(cache.stop)
-    settings = paste(f"django_sharded_{client}.py", directory, cache_addresses("memcached", *caches))
-    site = django_site(settings, site_database)
-    process, address = serve(
-        lambda port, here: APP_SERVERS["gunicorn_sync"](site, port, here), directory / "app"
-    )
-    closing.callback(process.stop)
-    return Sharded(caches, address, process)
+    with ExitStack() as closing:
+        caches = [started(closing, start_server(kind, directory / f"cache{number}")) for number in range(3)]
+        settings = paste(f"django_sharded_{client}.py", directory, cache_addresses("memcached", *caches))
+        site = django_site(settings, site_database)
+        yield Sharded(caches, *serve_site(closing, "gunicorn_sync", site, directory / "app"))
 
 
 @pytest.fixture

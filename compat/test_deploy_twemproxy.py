@@ -4,32 +4,54 @@ from __future__ import annotations
 
 import json
 import socket
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import redis
 from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheError
 
-from deploy_fixtures import cache_addresses, memcached_items, note_cell, note_logs
-from deployment import APP_SERVERS, WORKERS, Browser, django_site, paste, serve, wait_until
+from deploy_fixtures import cache_addresses, memcached_items, serve_site, started
+from deployment import WORKERS, Browser, django_site, paste, start_on_free_ports, wait_until
+from run_reports import note_cell, note_logs
 from servers import HOST, Endpoint, Process, Server, find, free_port, start_server
 
 POOLS = {"memcached": 7211, "redis": 7379}
 
 
-@dataclass
-class Twemproxy:
-    process: Process
-    caches: list[Server]
+class Nutcracker(Process):
+    """twemproxy's daemon."""
+
     endpoints: dict[str, Endpoint]
     stats_port: int
 
+    @classmethod
+    def configured(cls, here: Path, servers: dict[str, str]) -> Nutcracker:
+        endpoints = {pool: Endpoint(HOST, free_port()) for pool in POOLS}
+        pools = {f"127.0.0.1:{port}": endpoints[pool].address for pool, port in POOLS.items()}
+        stats_port = free_port()
+        command = [find("nutcracker", "on Debian: apt-get install nutcracker")]
+        command += [f"--conf-file={paste('nutcracker.yml', here, pools | servers)}"]
+        command += [f"--stats-addr={HOST}", f"--stats-port={stats_port}", "--stats-interval=100"]
+        process = cls("nutcracker", command, here)
+        process.endpoints, process.stats_port = endpoints, stats_port
+        return process
+
+    def stats(self) -> dict:
+        with socket.create_connection((HOST, self.stats_port), 5) as connection:
+            return json.loads(b"".join(iter(lambda: connection.recv(65536), b"")))
+
+
+@dataclass
+class Twemproxy:
+    process: Nutcracker
+    caches: list[Server]
+
     def ejections(self, pool: str) -> int:
         """How often a server was taken out, as twemproxy itself counts."""
-        with socket.create_connection((HOST, self.stats_port), 5) as connection:
-            answer = b"".join(iter(lambda: connection.recv(65536), b""))
-        return json.loads(answer)[pool]["server_ejects"]
+        return self.process.stats()[pool]["server_ejects"]
 
     def items(self, pool: str) -> list[int]:
         return [self.items_of(pool, number) for number in range(len(self.caches))]
@@ -43,23 +65,16 @@ class Twemproxy:
 
 
 @pytest.fixture(scope="module")
-def running_twemproxy(kind, server_directories, closing):
+def running_twemproxy(kind, server_directories):
     directory = server_directories("twemproxy")
-    caches = [start_server(kind, directory / f"cache{number}") for number in range(3)]
-    for cache in caches:
-        closing.callback(cache.stop)
-    endpoints = {pool: Endpoint(HOST, free_port()) for pool in POOLS}
-    changes = {f"127.0.0.1:{port}": endpoints[pool].address for pool, port in POOLS.items()}
-    for protocol in POOLS:
-        changes |= {f"{old}:1": f"{new}:1" for old, new in cache_addresses(protocol, *caches).items()}
-    config = paste("nutcracker.yml", directory, changes)
-    stats_port = free_port()
-    command = [find("nutcracker", "on Debian: apt-get install nutcracker"), f"--conf-file={config}"]
-    command += [f"--stats-addr={HOST}", f"--stats-port={stats_port}", "--stats-interval=100"]
-    process = Process("nutcracker", command, directory)
-    process.start()
-    closing.callback(process.stop)
-    return Twemproxy(process, caches, endpoints, stats_port)
+    with ExitStack() as closing:
+        caches = [started(closing, start_server(kind, directory / f"cache{number}")) for number in range(3)]
+        addresses = cache_addresses("memcached", *caches) | cache_addresses("redis", *caches)
+        servers = {f"{old}:1": f"{new}:1" for old, new in addresses.items()}
+        process = start_on_free_ports(
+            lambda here: Nutcracker.configured(here, servers), directory / "nutcracker", Nutcracker.stats
+        )
+        yield Twemproxy(started(closing, process), caches)
 
 
 @pytest.fixture(params=POOLS)
@@ -91,7 +106,7 @@ class Memcached(Client):
 
 
 def connect(twemproxy: Twemproxy, pool: str):
-    endpoint = twemproxy.endpoints[pool]
+    endpoint = twemproxy.process.endpoints[pool]
     if pool == "memcached":
         return Memcached(endpoint)
     return redis.Redis(endpoint.host, endpoint.port, retry=None, protocol=2, driver_info=None)
@@ -129,27 +144,28 @@ def test_one_dies_and_returns(twemproxy, pool):
     wait_until(lambda: write_all(client), "an answer to every key", [twemproxy.process])
     before = twemproxy.ejections(pool)
     twemproxy.caches[1].stop()
-    wait_until(lambda: write_all(client), "an end of errors with one server away", [twemproxy.process])
-    wait_until(lambda: twemproxy.ejections(pool) > before, "word of the server taken out", [twemproxy.process])
-    twemproxy.caches[1].start()
     wait_until(
-        lambda: write_all(client) and twemproxy.items_of(pool, 1) > 0, "work for the server that came back"
+        lambda: write_all(client) and twemproxy.ejections(pool) > before,
+        "an end of errors with one server taken out",
+        [twemproxy.process],
     )
+    twemproxy.caches[1].start()
+    wait_until(lambda: write_all(client) and twemproxy.items_of(pool, 1) > 0, "work for the server that came back")
 
 
-def test_the_site_behind_it(twemproxy, pool, server_directories, site_database, closing):
+def test_the_site_behind_it(twemproxy, pool, server_directories, site_database):
     directory = server_directories("twemproxied")
     name, port = {"memcached": ("django_memcached.py", 11211), "redis": ("django_redis_twemproxy.py", 7379)}[pool]
-    settings = paste(name, directory, {f"127.0.0.1:{port}": twemproxy.endpoints[pool].address})
-    site = django_site(settings, site_database)
-    process, address = serve(lambda port, here: APP_SERVERS["gunicorn_sync"](site, port, here), directory / "app")
-    closing.callback(process.stop)
-    ada = Browser(address)
-    ada.post("/login/", name="ada", password="lovelace")
-    for answer in ada.from_every_worker("/desk/", WORKERS):
-        assert answer.json() == {"user": "ada"}
-    for path in ("/", "/report/"):
-        page = Browser(address).get(path).text
-        assert {answer.text for answer in Browser(address).from_every_worker(path, WORKERS)} == {page}
-    numbers = [Browser(address).get("/counter/").json()["readers"] for _ in range(20)]
-    assert numbers == list(range(1, 21))
+    settings = paste(name, directory, {f"127.0.0.1:{port}": twemproxy.process.endpoints[pool].address})
+    with ExitStack() as closing:
+        site = django_site(settings, site_database)
+        _, address = serve_site(closing, "gunicorn_sync", site, directory / "app")
+        ada = Browser(address)
+        ada.post("/login/", name="ada", password="lovelace")
+        for answer in ada.from_every_worker("/desk/", WORKERS):
+            assert answer.json() == {"user": "ada"}
+        for path in ("/", "/report/"):
+            page = ada.get(path).text
+            assert {answer.text for answer in Browser(address).from_every_worker(path, WORKERS)} == {page}
+        numbers = [Browser(address).get("/counter/").json()["readers"] for _ in range(20)]
+        assert numbers == list(range(1, 21))
