@@ -21,6 +21,13 @@ FRAMEWORKS = ["django", "flask"]
 BACKENDS = ["memcached", "redis"]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nothing here waits longer than `deployment.SECONDS` for a state, but a test may wait for several."""
+    for item in items:
+        if item.path.name.startswith("test_deploy_"):
+            item.add_marker(pytest.mark.timeout(400))
+
+
 @dataclass
 class Deployed:
     """A site in production before a cache server of its own."""

@@ -30,7 +30,7 @@ COMPAT = Path(__file__).parent
 DEPLOY = COMPAT / "deploy"
 DJANGO_SITE = COMPAT / "sites" / "django_site"
 FLASK_SITE = COMPAT / "sites"
-SECONDS = 60  # until a state that a test waits for must have come: far more than it takes
+SECONDS = 120  # until a state that a test waits for must have come: far more than it takes
 APP_ADDRESS = "127.0.0.1:8000"
 P = TypeVar("P", bound=Process)
 
