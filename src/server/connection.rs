@@ -31,6 +31,9 @@ use std::time::Duration;
 const READ_MIN: usize = 16 * 1024;
 const READ_MAX: usize = 4 << 20;
 
+/// Room that each of a worker's output buffers keeps for the next round.
+const KEPT: usize = 64 * 1024;
+
 /// What the loop needs of a protocol.
 pub(super) trait Protocol: 'static {
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress;
@@ -497,7 +500,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
             self.out = std::mem::take(out);
             self.stop_hoarding();
         }
-        out.shrink(READ_MIN * 32);
+        out.shrink(KEPT);
         Ok(())
     }
 
