@@ -1,6 +1,7 @@
 //! The way of a request: look-up, the gates in Redis' order, then the one call.
 
 use super::error::CommandError;
+use super::keyspace::KeysWalk;
 use super::session::Replies;
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
 use super::{Args, CommandResult, Ctx, Outcome, blocking, client, metering, permission, transaction};
@@ -18,6 +19,7 @@ pub(super) enum Ran {
     Done,
     Sleep(Millis),
     Blocked(Arc<Waiter>),
+    Walks(KeysWalk),
     /// It runs on the script's thread, or no longer does; nothing was done.
     Elsewhere,
     /// Held back by `CLIENT PAUSE`; nothing was done.
@@ -83,6 +85,10 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
             Some(waiter) => return Ran::Blocked(waiter),
             None => Ran::Done,
         },
+        Ok(Outcome::Walk) => match ctx.walk.take() {
+            Some(walk) => return Ran::Walks(walk),
+            None => Ran::Done,
+        },
         Ok(Outcome::Close) => Ran::Close,
         Err(error) => {
             ctx.reply.out().cut_to(mark);
@@ -95,9 +101,12 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     };
     mute(ctx, mark, is_silenced);
     ctx.state.tracking.command_ends(ctx.state.transaction.is_some(), known);
-    if ctx.daemon.waiting.has_ready() && ctx.busy.is_none() {
-        blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now, busy: None });
-    }
+    blocking::serve_waiting(Context {
+        daemon: ctx.daemon,
+        counters: ctx.counters,
+        now: ctx.now,
+        busy: ctx.busy,
+    });
     ran
 }
 
@@ -268,8 +277,19 @@ fn queue(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Comman
 pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
     let started = metering::begin(ctx, command);
     let result = execute(ctx, command, argv);
-    metering::end(ctx, command, argv, started, &result);
+    if ctx.walk.is_none() {
+        let elapsed = started.map(|started| started.elapsed());
+        metering::end(ctx, command, argv, elapsed, &result);
+    }
     result
+}
+
+/// A command that let others come between has come to its end.
+pub(super) fn end_walk(ctx: &mut Ctx<'_>, walk: &KeysWalk) {
+    let argv = walk.argv.as_argv();
+    if let Ok(command) = resolve(argv) {
+        metering::end(ctx, command, argv, Some(walk.spent), &Ok(Outcome::Done));
+    }
 }
 
 /// Runs the command of a connection that waits once more. Its keys are held while it runs. It was counted when

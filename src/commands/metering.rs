@@ -30,14 +30,14 @@ pub(super) fn end(
     ctx: &mut Ctx<'_>,
     command: &Command,
     argv: Argv<'_>,
-    started: Option<Instant>,
+    elapsed: Option<Duration>,
     result: &CommandResult,
 ) {
     if result.is_err() {
         ctx.counters.commands.fail(command.number);
     }
-    if let Some(started) = started {
-        timed(ctx, command, argv, started.elapsed(), result);
+    if let Some(elapsed) = elapsed {
+        timed(ctx, command, argv, elapsed, result);
     }
     if ctx.daemon.clients.monitors.load(Relaxed) != 0 {
         tell_monitors(ctx, command, argv);

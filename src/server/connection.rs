@@ -27,6 +27,12 @@ use std::time::Duration;
 const READ_MIN: usize = 16 * 1024;
 const READ_MAX: usize = 4 << 20;
 
+/// Bytes that a connection reads and writes in one turn, about: then the worker's others have theirs. Half a
+/// millisecond's worth or less.
+const TURN: usize = 1 << 20;
+/// Bytes that are given to the socket at once. What it has room for it copies before it returns.
+const WRITE_MAX: usize = 256 * 1024;
+
 /// What the loop needs of a protocol.
 pub(super) trait Protocol: 'static {
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress;
@@ -88,6 +94,7 @@ impl Protocol for memcached::Session {
     #[inline]
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
         let progress = self.feed(context, input, out);
+        commands::serve_waiting(context);
         context.daemon.tracking.tell_news();
         progress
     }
@@ -127,6 +134,10 @@ pub(super) struct Connection<S, P> {
     out: Out,
     /// The protocol has asked for a flush, not for more bytes: show it `carry` again.
     goes_on: bool,
+    /// It could go on, but others come first.
+    yields: bool,
+    /// Bytes that may still be read and written in this turn.
+    left: usize,
     /// Close when `out` is written.
     closing: bool,
     /// Nothing is executed before this moment (`None` within: until woken).
@@ -146,6 +157,8 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
             lacking: 0,
             out: Out::new(),
             goes_on: false,
+            yields: false,
+            left: TURN,
             closing: false,
             waiting: None,
             hoards_since: None,
@@ -168,7 +181,12 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
                     break;
                 }
             }
-            let wake = self.wait().await;
+            let wake = if self.yields {
+                tokio::task::yield_now().await;
+                if self.client.wants_attention() { Wake::Mail } else { Wake::Readable }
+            } else {
+                self.wait().await
+            };
             if let Wake::Mail = wake
                 && self.read_mail()
             {
@@ -200,8 +218,13 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         let scratch = &mut *worker.scratch.borrow_mut();
         // A connection that failed in the middle of its turn leaves its replies behind: they are nobody else's.
         scratch.out.clear();
+        (self.yields, self.left) = (false, TURN);
         loop {
             if !self.out.is_empty() && !self.write_rest()? {
+                return Ok(());
+            }
+            if self.yields || self.left == 0 {
+                self.yields = true;
                 return Ok(());
             }
             if self.closing {
@@ -331,13 +354,15 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         match next {
             Next::Read { at_least } => self.lacking = at_least,
             Next::Flush => self.goes_on = true,
+            Next::Yield => (self.goes_on, self.yields) = (true, true),
             Next::Wait { until } => self.waiting = Some(until),
             Next::Close => self.closing = true,
         }
     }
 
     #[inline]
-    fn note_read(&self, bytes: usize) {
+    fn note_read(&mut self, bytes: usize) {
+        self.left = self.left.saturating_sub(bytes);
         self.worker.counters().add(Counter::BytesRead, bytes as u64);
         self.worker.counters().add(Counter::Reads, 1);
         let client = &self.client;
@@ -355,11 +380,8 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         if out.is_empty() {
             return Ok(());
         }
-        let sent = self.write_some(out)?;
-        if sent == out.len() {
-            out.clear();
-        } else {
-            out.advance(sent);
+        self.write_some(out)?;
+        if !out.is_empty() {
             self.out = std::mem::take(out);
             self.stop_hoarding();
         }
@@ -367,38 +389,41 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         Ok(())
     }
 
-    /// Writes what was kept. `false`: the socket is still full.
+    /// Writes what was kept. `false`: the socket is still full, or the turn is over.
     fn write_rest(&mut self) -> Result<bool, End> {
         let mut out = std::mem::take(&mut self.out);
-        let sent = self.write_some(&out)?;
-        if sent < out.len() {
-            out.advance(sent);
+        self.write_some(&mut out)?;
+        if !out.is_empty() {
             self.out = out;
         }
         self.stop_hoarding();
         Ok(self.out.is_empty())
     }
 
-    /// Writes until all is sent or the socket is full.
-    fn write_some(&self, out: &Out) -> Result<usize, End> {
+    /// Writes until all is sent, the socket is full or the turn is over (then `yields` is set).
+    fn write_some(&mut self, out: &mut Out) -> Result<(), End> {
         const SLICES: usize = 64;
         let mut sent = 0;
-        while sent < out.len() {
+        while !out.is_empty() {
+            if self.left == 0 {
+                self.yields = true;
+                break;
+            }
             let wrote = match out.as_plain() {
-                Some(bytes) => self.stream.try_write(&bytes[sent..]),
+                Some(bytes) => self.stream.try_write(&bytes[..bytes.len().min(WRITE_MAX)]),
                 None => {
                     let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(SLICES);
-                    out.slices(&mut slices, SLICES);
-                    if sent > 0 {
-                        // Rare: a partial vectored write goes on after the buffer was advanced.
-                        break;
-                    }
+                    out.slices(&mut slices, SLICES, WRITE_MAX);
                     self.stream.try_write_slices(&slices)
                 }
             };
             match wrote {
                 Ok(0) => return Err(End::Closed),
-                Ok(wrote) => sent += wrote,
+                Ok(wrote) => {
+                    sent += wrote;
+                    self.left = self.left.saturating_sub(wrote);
+                    if wrote == out.len() { out.clear() } else { out.advance(wrote) }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
             }
@@ -407,7 +432,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         client.net_out.store(client.net_out.load(Ordering::Relaxed) + sent as u64, Ordering::Relaxed);
         self.worker.counters().add(Counter::BytesWritten, sent as u64);
         self.worker.counters().add(Counter::Writes, 1);
-        Ok(sent)
+        Ok(())
     }
 
     /// The limit of the client's class on what it leaves unread.

@@ -23,6 +23,9 @@ pub enum Next {
     Read { at_least: usize },
     /// `out` is large: write it, then show the rest. Keeps one client's batch from piling up replies.
     Flush,
+    /// Show it the rest (which may be nothing), but let the worker's other connections have a turn before: what
+    /// it does takes long.
+    Yield,
     /// The client waits (`CLIENT PAUSE`, `DEBUG SLEEP`, blocking commands): call
     /// `Protocol::resume` at the given time, or earlier when the client's mailbox wakes it.
     Wait { until: Option<Millis> },
