@@ -137,6 +137,7 @@ impl Daemon {
         daemon.follow(Param::ClientOutputBufferLimit);
         daemon.follow(Param::NotifyKeyspaceEvents);
         daemon.follow(Param::TrackingTableMaxKeys);
+        daemon.follow(Param::MemcachedNodes);
         daemon
     }
 
@@ -170,6 +171,7 @@ impl Daemon {
                 self.pubsub.set_limit(limit);
                 self.tracking.set_limit(limit);
             }
+            Param::MemcachedNodes => self.memcached.note_nodes(self.clock.now()),
             Param::TrackingTableMaxKeys => self.tracking.set_max_keys(config.size(param)),
             Param::NotifyKeyspaceEvents => {
                 let is_wanted = self.listeners.notifications.choose(config.number(param));
@@ -201,6 +203,17 @@ impl Daemon {
         if !file.is_empty() {
             let loaded = self.acl.load(Path::new(&*file), self.new_users_have_all_channels());
             loaded.map_err(|error| String::from_utf8_lossy(&error).into_owned())?;
+        }
+        let file = self.config.text(Param::AuthFile);
+        if !file.is_empty() {
+            self.acl.add_auth_file(Path::new(&*file), self.new_users_have_all_channels())?;
+        }
+        if self.config.flag(Param::EnableSasl) && self.acl.is_open() {
+            return Err(
+                "clients shall log in (-S, enable-sasl), but the user `default` needs no password: set one \
+                        with `requirepass`, or name users with `-Y FILE`"
+                    .into(),
+            );
         }
         for user in self.acl.all().iter().filter(|user| !user.is_on()) {
             let name = String::from_utf8_lossy(&user.name).into_owned();

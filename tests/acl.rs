@@ -328,3 +328,51 @@ fn the_same_users_guard_memcached() {
     assert_eq!(say("mn\r\n"), "");
     assert!(peer.is_closed);
 }
+
+#[test]
+fn memcached_s_auth_file_adds_users_and_closes_the_door() {
+    let folder = Folder::new("auth-file");
+    let path = folder.file("users");
+    fs::write(&path, "web:sesame\nbob:second\n").expect("writable");
+    let conf = folder.file("magpie.conf");
+    fs::write(&conf, "user bob on >pass ~b* +get\n").expect("writable");
+    let config = magpie::config::Config::from_args(["magpie", &conf, "-Y", &path, "-S"]).expect("good flags");
+    let daemon = Daemon::new(config, 1);
+    daemon.load_users().expect("good users");
+    let mut stranger = Resp::connect(&daemon);
+    assert_eq!(stranger.ask("PING"), "-NOAUTH Authentication required.\r\n");
+    assert!(stranger.ask("AUTH sesame").starts_with("-WRONGPASS"));
+    assert_eq!(stranger.ask("AUTH web sesame"), "+OK\r\n");
+    assert_eq!(stranger.ask("SET a 1"), "+OK\r\n");
+    // Who is there already is given a password, and no more rights.
+    for password in ["pass", "second"] {
+        let mut bob = Resp::connect(&daemon);
+        assert_eq!(bob.ask(&format!("AUTH bob {password}")), "+OK\r\n");
+        assert_eq!(bob.ask("GET a"), "-NOPERM No permissions to access a key\r\n");
+    }
+    let mut peer = memcached_support::Peer::connect(&daemon, stranger.now);
+    let mut say = |request: &str| text(&peer.send(request.as_bytes()));
+    assert_eq!(say("get a\r\n"), "CLIENT_ERROR unauthenticated\r\n");
+    assert_eq!(say("set x 0 0 10\r\nweb sesame\r\n"), "STORED\r\n");
+    assert_eq!(say("get a\r\n"), "VALUE a 0 1\r\n1\r\nEND\r\n");
+    assert!(say("stats settings\r\n").contains("STAT auth_enabled_sasl yes\r\n"));
+
+    for (content, flags, said) in [
+        ("web\n", vec!["-Y", &path], "malformed entry. Should be 'user:password'"),
+        ("", vec!["-Y", "/nowhere/at/all"], "Could not open authfile"),
+        ("", vec!["-S"], "needs no password"),
+    ] {
+        fs::write(&path, content).expect("writable");
+        let config = magpie::config::Config::from_args([vec!["magpie"], flags].concat()).expect("good flags");
+        let error = Daemon::new(config, 1).load_users().expect_err(said);
+        assert!(error.contains(said), "{error}");
+    }
+    // A password of its own keeps the default user.
+    fs::write(&path, "default:sesame\n").expect("writable");
+    let config = magpie::config::Config::from_args(["magpie", "-Y", &path]).expect("good flags");
+    let daemon = Daemon::new(config, 1);
+    daemon.load_users().expect("good users");
+    let mut peer = Resp::connect(&daemon);
+    assert_eq!(peer.ask("AUTH nonsense").split(' ').next(), Some("-WRONGPASS"));
+    assert_eq!(peer.ask("AUTH default sesame"), "+OK\r\n");
+}

@@ -7,6 +7,7 @@
 //!
 //! Of `commands` this room reads the table (names, categories, key specifications) and nothing else.
 
+mod auth_file;
 mod check;
 mod file;
 mod log;
@@ -188,6 +189,26 @@ impl Acl {
         }
         self.move_on(&users);
         Ok(old.values().filter(|user| !users.contains_key(&user.name)).map(|user| user.id).collect())
+    }
+
+    /// Takes the users of memcached's file, and closes the door to who is none: unless it has a password, the default
+    /// user is off. A user that there is already is given one password more.
+    ///
+    /// # Errors
+    /// What is wrong with the file, as memcached says it; nothing has changed.
+    pub fn add_auth_file(&self, path: &Path, all_channels: bool) -> Result<(), String> {
+        for (name, password) in auth_file::read(path)? {
+            let password = [b">", &password[..]].concat();
+            let is_known = self.get(&name).is_some();
+            let all: &[&[u8]] = if is_known { &[] } else { &[b"~*", b"&*", b"+@all"] };
+            let rules = [&[b"on", &password[..]], all].concat();
+            self.set_user(&name, &rules, all_channels)
+                .map_err(|_| format!("Authfile [{}]: no such user can be", path.display()))?;
+        }
+        if self.is_open() {
+            self.set_user(DEFAULT, &[b"off", b"resetpass"], all_channels).expect("this rule makes sense");
+        }
+        Ok(())
     }
 
     /// `ACL SAVE`: replaces the file in one step.

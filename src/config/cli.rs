@@ -66,6 +66,12 @@ const LETTERS: &[Letter] = &[
         meaning: |_| Ok(Some((Param::EnableShutdown, "yes".into()))),
     },
     Letter {
+        letter: "S",
+        value: None,
+        help: "Insist that clients log in, as --enable-sasl yes; text clients may too",
+        meaning: |_| Ok(Some((Param::EnableSasl, "yes".into()))),
+    },
+    Letter {
         letter: "U",
         value: Some("PORT"),
         help: "UDP port; only 0, since magpie does not speak UDP",

@@ -206,7 +206,8 @@ impl Config {
     /// Is there nothing that could ask a client for a password?
     pub fn asks_no_password(&self) -> bool {
         let is_empty = |param| self.text(param).is_empty();
-        is_empty(Param::RequirePass) && is_empty(Param::AclFile) && self.users.is_empty()
+        let files = [Param::AclFile, Param::AuthFile];
+        is_empty(Param::RequirePass) && files.into_iter().all(is_empty) && self.users.is_empty()
     }
 
     /// The file that we were started with; empty: none.

@@ -297,6 +297,11 @@ table! {
             .help("Unix socket of the Redis protocol, beside the TCP port");
         MemcachedUnixSocket: text("memcached-unixsocket", "").unit("PATH").start()
             .help("Unix socket of the memcached protocol, beside the TCP port");
+        MemcachedProtocol: choice("memcached-protocol", "auto", &["auto", "ascii", "binary"]).unit("PROTOCOL").start().short('B')
+            .help("What memcached clients speak: ascii, binary, or auto, which tells it from the first byte");
+        MemcachedNodes: words("memcached-nodes", "", value::memcached_nodes).unit("NODES")
+            .help("What memcached's `config get cluster` answers: the nodes that a client with ElastiCache's \
+                   auto-discovery is to use, each HOST:PORT or HOST|IP|PORT");
         UnixSocketPerm: row("unixsocketperm", Kind::Octal { min: 0, max: 0o777 }, "0", "MODE").start()
             .help("File mode of both sockets, in octal; 0 leaves what the umask gives");
         TcpBacklog: number("tcp-backlog", "511", 0, INT).unit("CONNECTIONS").start()
@@ -357,6 +362,11 @@ table! {
             .help("Who may CONFIG SET dir and dbfilename");
         EnableShutdown: flag("enable-shutdown", "no").start()
             .help("Allow memcached's `shutdown`");
+        EnableSasl: flag("enable-sasl", "no").start()
+            .help("Start only if clients must log in; that they can is never in doubt");
+        AuthFile: text("auth-file", "").unit("PATH").start().short('Y')
+            .help("memcached's file of `USER:PASSWORD` lines: users who may do everything, on both ports; \
+                   nobody may do anything without logging in");
         AclFile: text("aclfile", "").unit("PATH").start()
             .help("File of ACL users, for ACL LOAD and SAVE; without it `user` lines of the config file");
         AclLogMaxLen: number("acllog-max-len", "128", 0, LONG).unit("ENTRIES")

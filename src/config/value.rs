@@ -310,6 +310,29 @@ pub(super) fn bind(text: &str) -> Result<String, Reason> {
     Ok(words.join(" "))
 }
 
+/// Nodes as ElastiCache writes them, `HOST|IP|PORT`. Where the IP address is not given the host stands for it: there
+/// are clients that connect to that one.
+pub(super) fn memcached_nodes(text: &str) -> Result<String, Reason> {
+    let nodes = text.split(|char: char| char == ',' || char.is_whitespace()).filter(|node| !node.is_empty());
+    let nodes: Option<Vec<String>> = nodes.map(memcached_node).collect();
+    nodes.map(|nodes| nodes.join(" ")).ok_or_else(|| "a node is HOST:PORT or HOST|IP|PORT".into())
+}
+
+fn memcached_node(node: &str) -> Option<String> {
+    let (host, address, port) = match node.split('|').collect::<Vec<_>>()[..] {
+        [host, address, port] => (host, address, port),
+        [node] => {
+            let (host, port) = node.rsplit_once(':')?;
+            let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            (host, "", port)
+        }
+        _ => return None,
+    };
+    port.parse::<u16>().ok().filter(|port| *port != 0)?;
+    let address = if address.is_empty() { host } else { address };
+    (!host.is_empty()).then(|| format!("{host}|{address}|{port}"))
+}
+
 /// Pairs of seconds (at least 1) and changes (at least 0).
 pub(super) fn save(text: &str) -> Result<String, Reason> {
     let words = words_of(text);
@@ -470,6 +493,18 @@ mod tests {
         assert!(list[1].optional && !list[0].optional);
         let loopback: Vec<bool> = list.iter().map(BindAddress::is_loopback).collect();
         assert_eq!(loopback, [false, true, true, true, false]);
+    }
+
+    #[test]
+    fn nodes_are_kept_as_elasticache_tells_them() {
+        assert_eq!(
+            memcached_nodes("cache1:11211, ::1|10.0.0.1|11212 [::1]:1 h||2"),
+            Ok("cache1|cache1|11211 ::1|10.0.0.1|11212 ::1|::1|1 h|h|2".to_owned())
+        );
+        assert_eq!(memcached_nodes(""), Ok(String::new()));
+        for wrong in ["cache1", "cache1:", ":1", "a:0", "a:65536", "a|b", "a|b|1|2", "|b|1"] {
+            assert!(memcached_nodes(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -51,6 +51,7 @@ pub(super) fn run(
         }
         Admin::Shutdown => shutdown(turn, args)?,
         Admin::RefreshCerts => return Err(Refusal::NoTls),
+        Admin::Config => nodes(turn, args)?,
     }
     Ok(Then::Go)
 }
@@ -60,8 +61,25 @@ pub(super) fn heeds_noreply(what: Admin, args: &Args<'_>) -> bool {
     match what {
         Admin::CacheMemlimit | Admin::Lru | Admin::Watch | Admin::Verbosity => true,
         Admin::Slabs => args.at(1) == b"automove",
-        Admin::Stats | Admin::LruCrawler | Admin::Extstore | Admin::Shutdown | Admin::RefreshCerts => false,
+        Admin::Stats
+        | Admin::LruCrawler
+        | Admin::Extstore
+        | Admin::Shutdown
+        | Admin::RefreshCerts
+        | Admin::Config => false,
     }
+}
+
+/// `config get cluster`: ElastiCache's word for the nodes to use. Unknown, as to memcached, where none are configured.
+/// The version grows with every change, over restarts too: it is the second of the last one.
+fn nodes(turn: &mut Turn<'_>, args: &Args<'_>) -> Result<(), Refusal> {
+    let nodes = turn.daemon.config.text(Param::MemcachedNodes);
+    if args.at(1) != b"get" || args.at(2) != b"cluster" || nodes.is_empty() {
+        return Err(Refusal::Unknown);
+    }
+    let text = format!("{}\n{nodes}\n", turn.state.nodes_since.load(Ordering::Relaxed));
+    turn.out.put(format!("CONFIG cluster 0 {}\r\n{text}\r\nEND\r\n", text.len()).as_bytes());
+    Ok(())
 }
 
 /// `cache_memlimit <megabytes>`: another limit for the whole store.

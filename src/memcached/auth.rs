@@ -1,8 +1,9 @@
 //! Authentication in the text protocol, as memcached's `--auth-file` has it: until a `set` (its key,
-//! flags and exptime do not matter) carries `<user> <password>` as its value, nothing else is done.
+//! flags and exptime do not matter) carries `<user> <password>` as its value, nothing else is done. The binary
+//! protocol has SASL (`binary::sasl`).
 //!
-//! The users are those of [`crate::acl`]: `default` has `requirepass` as its password. memcached's file itself is
-//! for later.
+//! The users are those of [`crate::acl`]: `default` has `requirepass` as its password, and memcached's file
+//! (`-Y`) adds to them.
 
 use super::decode::{self, Line};
 use super::encode;
@@ -15,7 +16,7 @@ use crate::observe::Counter;
 use crate::wire::Next;
 
 /// Longer credentials are nobody's.
-const MAX_CREDENTIALS: usize = 4096;
+pub(super) const MAX_CREDENTIALS: usize = 4096;
 
 /// Reads one request of a client that has not authenticated.
 pub(super) fn step(turn: &mut Turn<'_>, login: &mut Login, rest: &[u8]) -> Step {
@@ -53,12 +54,29 @@ fn log_in(turn: &Turn<'_>, login: &mut Login, data: &[u8]) -> Result<(), Refusal
     let (Some(name), Some(password)) = (words.next(), words.next()) else {
         return Err(Refusal::BadCredentials);
     };
-    turn.counters.add(Counter::AuthCmds, 1);
-    let Some(found) = turn.daemon.acl.authenticate(name, password) else {
-        turn.counters.add(Counter::AuthErrors, 1);
-        permission::log(turn, Reason::Auth, b"set", name);
+    if !authenticate(turn, login, name, password) {
         return Err(Refusal::AuthenticationFailure);
-    };
-    login.become_user(found);
+    }
     Ok(())
+}
+
+/// Makes the connection that of the user, if this is its password.
+pub(super) fn authenticate(turn: &Turn<'_>, login: &mut Login, name: &[u8], password: &[u8]) -> bool {
+    turn.counters.add(Counter::AuthCmds, 1);
+    match turn.daemon.acl.authenticate(name, password) {
+        Some(found) => {
+            login.become_user(found);
+            true
+        }
+        None => {
+            count_failure(turn, name);
+            false
+        }
+    }
+}
+
+/// The books of a log-in that failed.
+pub(super) fn count_failure(turn: &Turn<'_>, name: &[u8]) {
+    turn.counters.add(Counter::AuthErrors, 1);
+    permission::log(turn, Reason::Auth, b"auth", name);
 }

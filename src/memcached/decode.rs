@@ -118,7 +118,7 @@ impl Request<'_> {
 pub(super) struct Retrieval {
     pub with_cas: bool,
     /// A new exptime for each item (`gat`, `gats`).
-    pub touch: Option<i32>,
+    pub touch: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +149,7 @@ pub(super) enum Admin {
     Verbosity,
     Shutdown,
     RefreshCerts,
+    Config,
 }
 
 /// `<verb> <key> <flags> <exptime> <length> [<cas unique>] [noreply]`
@@ -157,7 +158,7 @@ pub(super) struct Storage<'a> {
     pub mode: Mode,
     pub key: &'a [u8],
     pub flags: u32,
-    pub exptime: i32,
+    pub exptime: i64,
     pub length: usize,
     pub unique: u64,
     pub noreply: bool,
@@ -257,7 +258,7 @@ fn get(words: Words<'_>, with_cas: bool) -> Result<Request<'_>, Refused> {
 /// `gat <exptime> <key>*`; without keys memcached answers an empty list.
 fn get_and_touch(mut words: Words<'_>, with_cas: bool) -> Result<Request<'_>, Refused> {
     let exptime = words.next().ok_or(Refusal::Unknown)?;
-    let exptime = int(exptime).ok_or(Refusal::InvalidExptime)?;
+    let exptime = int(exptime).ok_or(Refusal::InvalidExptime)?.into();
     Ok(Request::Get { how: Retrieval { with_cas, touch: Some(exptime) }, keys: words.rest() })
 }
 
@@ -284,7 +285,7 @@ fn storage(mut words: Words<'_>, mode: Mode) -> Result<Request<'_>, Refused> {
     let noreply = last == b"noreply";
     let read = || {
         let key = checked_key(key)?;
-        let (flags, exptime, length) = (uint32(flags)?, int(exptime)?, int(length)?);
+        let (flags, exptime, length) = (uint32(flags)?, int(exptime)?.into(), int(length)?);
         let (unique, length) = (uint(unique)?, block_length(length)?);
         Some(Storage { mode, key, flags, exptime, length, unique, noreply })
     };
@@ -507,6 +508,7 @@ fn admin<'a>(verb: &[u8], text: &'a [u8]) -> Result<Request<'a>, Refused> {
         b"verbosity" => (Admin::Verbosity, 2..=3),
         b"shutdown" => (Admin::Shutdown, 1..=MAX_WORDS),
         b"refresh_certs" => (Admin::RefreshCerts, 1..=MAX_WORDS),
+        b"config" => (Admin::Config, 3..=3),
         _ => return Err(Refusal::Unknown.into()),
     };
     if !counts.contains(&Words::new(text).take(MAX_WORDS).count()) {

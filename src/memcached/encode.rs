@@ -43,11 +43,6 @@ pub(super) fn data(out: &mut Out, item: &Item<'_>) {
     out.put(b"\r\n");
 }
 
-/// `STAT <name> <value>`
-pub(super) fn stat(out: &mut Out, name: &str, value: impl std::fmt::Display) {
-    line(out, &format!("STAT {name} {value}"));
-}
-
 /// A key in memcached's logs and dumps: everything but RFC 3986's unreserved characters as `%XX`.
 pub(super) fn uri(key: &[u8], into: &mut Vec<u8>) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";

@@ -7,13 +7,13 @@
 //! was written when the item was stored.
 
 use super::base64;
-use super::classic;
 use super::decode::{Direction, Meta, Mode};
 use super::encode;
 use super::error::Refusal;
+use super::operations;
 use super::session::Turn;
 use super::watch;
-use super::writes::{self, Deposit, Digits, Outcome};
+use super::writes::{self, Counted, Deposit, Digits, Outcome, Sum};
 use crate::clock::{Deadline, Millis};
 use crate::observe::Counter;
 use crate::store::{Entry, Event, Expiry, Item, Mark, Put};
@@ -261,9 +261,9 @@ pub(super) fn set(turn: &mut Turn<'_>, meta: &Meta<'_>, mode: Mode, value: &[u8]
     }
     let size = entry.item().and_then(|item| item.string()).map_or(value.len(), <[u8]>::len);
     drop(entry);
-    classic::count_cas(turn, mode, &outcome);
+    operations::count_cas(turn, mode, &outcome);
     if turn.watched & watch::MUTATIONS != 0 {
-        watch::stored(turn, meta.key, mode, outcome.ok(), exptime.unwrap_or(0), value.len());
+        watch::stored(turn, meta.key, mode, outcome.ok(), exptime.unwrap_or(0).into(), value.len());
     }
     match outcome {
         Ok(Outcome::Stored) if meta.quiet => (),
@@ -354,8 +354,8 @@ fn direction(meta: &Meta<'_>) -> Result<Direction, Refusal> {
     }
 }
 
-/// What became of an item that `ma` counted.
-struct Counted {
+/// A number that `ma` has changed or made, for its reply.
+struct Number {
     value: u64,
     unique: u64,
     deadline: Option<Deadline>,
@@ -370,67 +370,52 @@ pub(super) fn arithmetic(turn: &mut Turn<'_>, meta: &Meta<'_>) {
         Ok(direction) => direction,
         Err(why) => return encode::refusal(turn.out, why),
     };
-    let mut entry = turn.db.entry(meta.key);
-    let unique = entry.item().and_then(|item| item.cas_unique());
-    let is_empty = entry.item().is_some_and(|item| item.string() == Some(b""));
-    let outcome = if !entry.is_present() {
-        meta.vivify.map(|_| make_number(&mut entry, meta))
-    } else if is_empty {
-        Some(Err(Refusal::NonNumeric)) // said before the unique is compared
-    } else if meta.compare.is_some_and(|compare| compare != 0 && unique != Some(compare)) {
-        drop(entry);
-        turn.out.put(b"EX");
-        echo_all(turn.out, meta);
-        return turn.out.put(b"\r\n");
-    } else {
-        let value = writes::count(&mut entry, direction, meta.delta.unwrap_or(1));
-        Some(value.map(|value| counted(&mut entry, meta, value, false)))
+    let sum = Sum {
+        direction,
+        delta: meta.delta.unwrap_or(1),
+        compare: meta.compare.unwrap_or(0),
+        initial: meta.vivify.map(|_| (meta.initial, Expiry::Never)), // `N` is resolved where it is answered
     };
-    match outcome {
-        Some(Ok(counted)) => {
+    let mut entry = turn.db.entry(meta.key);
+    let outcome = writes::count(&mut entry, &sum, turn.now);
+    let status: &[u8] = match outcome {
+        Ok(Counted::Changed(value) | Counted::Made(value)) => {
+            let created = matches!(outcome, Ok(Counted::Made(_)));
+            let number = number_of(&mut entry, meta, value, created);
             let mark = turn.out.mark();
-            let expiry = tell_count(turn.out, meta, &counted, turn.now);
+            let expiry = tell_count(turn.out, meta, &number, turn.now);
             writes::touch(&mut entry, expiry, turn.now);
-            drop(entry);
             if meta.quiet {
                 turn.out.cut_to(mark);
             }
-            if !counted.created {
-                classic::count_arithmetic(turn, direction, &Some(Ok(counted.value)));
-            }
+            b""
         }
-        Some(Err(why)) => {
-            drop(entry);
-            encode::refusal(turn.out, why);
-        }
-        None => {
-            drop(entry);
-            classic::count_arithmetic(turn, direction, &None);
-            turn.out.put(b"NF");
-            echo_all(turn.out, meta);
-            turn.out.put(b"\r\n");
-        }
+        Ok(Counted::NotFound) => b"NF",
+        Ok(Counted::Exists) => b"EX",
+        Err(_) => b"",
+    };
+    drop(entry);
+    operations::count_arithmetic(turn, direction, &outcome);
+    if let Err(error) = outcome {
+        encode::refusal(turn.out, error.into());
+    } else if !status.is_empty() {
+        turn.out.put(status);
+        echo_all(turn.out, meta);
+        turn.out.put(b"\r\n");
     }
 }
 
-fn make_number(entry: &mut Entry<'_>, meta: &Meta<'_>) -> Result<Counted, Refusal> {
-    let mut digits = Digits::new();
-    let put = Put::new(0, Expiry::Never, Event::Set);
-    entry.put(digits.of(meta.initial), put).map_err(|_| Refusal::OutOfMemoryCounting)?;
-    Ok(counted(entry, meta, meta.initial, true))
-}
-
-fn counted(entry: &mut Entry<'_>, meta: &Meta<'_>, value: u64, created: bool) -> Counted {
+fn number_of(entry: &mut Entry<'_>, meta: &Meta<'_>, value: u64, created: bool) -> Number {
     if let Some(unique) = meta.new_unique {
         entry.set_cas_unique(unique);
     }
     let unique = if meta.want_unique { entry.cas_unique() } else { 0 };
     let deadline = entry.item().and_then(|item| item.deadline());
-    Counted { value, unique, deadline, created }
+    Number { value, unique, deadline, created }
 }
 
 /// Answers the flags of `ma`, and gives the new deadline.
-fn tell_count(out: &mut Out, meta: &Meta<'_>, counted: &Counted, now: Millis) -> Expiry {
+fn tell_count(out: &mut Out, meta: &Meta<'_>, counted: &Number, now: Millis) -> Expiry {
     let mut digits = Digits::new();
     let digits = digits.of(counted.value);
     let (mut expiry, mut deadline) = (Expiry::Keep, counted.deadline);

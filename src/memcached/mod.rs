@@ -1,27 +1,29 @@
-//! memcached's text protocol: the classic commands, the meta commands, and those for people.
+//! memcached's protocols: text (the classic commands, the meta commands, those for people) and binary. The first
+//! byte of a connection chooses.
 //!
 //! ```text
-//! bytes ─► decode ─► Request ─► classic · meta · admin · stats ─► store
+//! bytes ─┬─► decode ─► Request ─► classic · meta · admin · stats ─┬─► operations · writes ─► store
+//!        │                        └─► encode ─► Out               │
+//!        └─► binary: decode ─► Packet ─► commands · stat · sasl ──┘
 //!                                        └─► encode ─► Out
 //! ```
 //!
 //! Follows memcached 1.6: `doc/protocol.txt` for what it promises, version 1.6.18 on the wire for every
-//! doubt (`tests/memcached_differential.rs` compares the two). Knows nothing of RESP. memcached sees
-//! database 0; a key that holds no string is a miss for reads, is replaced by `set`, counts as present
-//! for `add`, and refuses `append` and `incr` in memcached's own words.
-//!
-//! Later: the binary protocol and `--auth-file`. Until then a connection that opens with the binary
-//! magic is told `ERROR` and closed.
+//! doubt (`tests/memcached_differential.rs` and `tests/memcached_binary_differential.rs` compare the two). Knows
+//! nothing of RESP. memcached sees database 0; a key that holds no string is a miss for reads, is replaced by `set`,
+//! counts as present for `add`, and refuses `append` and `incr` in memcached's own words.
 
 mod admin;
 mod auth;
 mod base64;
+mod binary;
 mod classic;
 mod decode;
 mod dump;
 mod encode;
 mod error;
 mod meta;
+mod operations;
 mod permission;
 mod prefixes;
 mod session;

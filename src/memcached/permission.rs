@@ -1,9 +1,9 @@
 //! What a user of [`crate::acl`] may do here. Rules speak of Redis' commands, so each request counts as one of
 //! those, with what it does to its key:
 //!
-//! | request | as | key |
+//! | request, text or binary | as | key |
 //! |---|---|---|
-//! | `get` `gets` `mg` | `get` | read |
+//! | `get` `gets` `mg`, binary `get` and `getk` | `get` | read |
 //! | `gat` `gats`, `mg` with `T` | `getex` | read, write |
 //! | `mg` with `N` (vivify) or `R` (recache) | `set` | read, write |
 //! | `set` `add` `replace` `cas` `ms` | `set` | write |
@@ -18,7 +18,7 @@
 //! | `watch` | `monitor` | |
 //! | `shutdown` | `shutdown` | |
 //! | `cache_memlimit` `verbosity` `slabs` `lru` and the rest | `config\|set` | |
-//! | `version` `mn` `quit` | nothing | |
+//! | `version` `mn` `quit` `config get cluster`, binary `noop` and SASL | nothing | |
 
 use super::decode::{Admin, Meta, Mode, Request, Retrieval};
 use super::error::Refusal;
@@ -57,6 +57,31 @@ impl<'a> Need<'a> {
         }
     }
 
+    pub(super) fn arithmetic(key: &'a [u8]) -> Need<'a> {
+        Need::key("incrby", key, Access::BOTH)
+    }
+
+    pub(super) fn delete(key: &'a [u8]) -> Need<'a> {
+        Need::key("del", key, Access::WRITE)
+    }
+
+    pub(super) fn touch(key: &'a [u8]) -> Need<'a> {
+        Need::key("expire", key, Access::WRITE)
+    }
+
+    pub(super) fn flush_all() -> Need<'static> {
+        Need::command("flushall")
+    }
+
+    /// `stats` with this word behind it.
+    pub(super) fn stats(word: &[u8]) -> Need<'static> {
+        Need::command(stats(word))
+    }
+
+    pub(super) fn verbosity() -> Need<'static> {
+        Need::command("config|set")
+    }
+
     fn meta_get(meta: &Meta<'a>) -> Need<'a> {
         if meta.vivify.is_some() || meta.recache.is_some() {
             Need::key("set", meta.key, Access::BOTH)
@@ -71,13 +96,14 @@ impl<'a> Need<'a> {
     fn of(request: &Request<'a>) -> Option<Need<'a>> {
         Some(match request {
             Request::MetaGet(meta) => Need::meta_get(meta),
-            Request::MetaDelete(meta) => Need::key("del", meta.key, Access::WRITE),
-            Request::MetaArithmetic(meta) => Need::key("incrby", meta.key, Access::BOTH),
+            Request::MetaDelete(meta) => Need::delete(meta.key),
+            Request::MetaArithmetic(meta) => Need::arithmetic(meta.key),
             Request::MetaDebug { key, .. } => Need::key("object|encoding", key, Access::default()),
-            Request::Arithmetic { key, .. } => Need::key("incrby", key, Access::BOTH),
-            Request::Delete { key, .. } => Need::key("del", key, Access::WRITE),
-            Request::Touch { key, .. } => Need::key("expire", key, Access::WRITE),
-            Request::FlushAll { .. } => Need::command("flushall"),
+            Request::Arithmetic { key, .. } => Need::arithmetic(key),
+            Request::Delete { key, .. } => Need::delete(key),
+            Request::Touch { key, .. } => Need::touch(key),
+            Request::FlushAll { .. } => Need::flush_all(),
+            Request::Admin(Admin::Config, _) => return None,
             Request::Admin(what, line) => Need::command(admin(*what, &Args::of(line))),
             Request::Get { .. }
             | Request::Store(_)
@@ -91,20 +117,37 @@ impl<'a> Need<'a> {
 
 fn admin(what: Admin, args: &Args<'_>) -> &'static str {
     match (what, args.at(1)) {
-        (Admin::Stats, b"cachedump") | (Admin::LruCrawler, b"metadump" | b"mgdump") => "keys",
-        (Admin::Stats, b"reset" | b"detail" | b"sizes_enable" | b"sizes_disable") => "config|resetstat",
-        (Admin::Stats, _) => "info",
+        (Admin::Stats, word) => stats(word),
+        (Admin::LruCrawler, b"metadump" | b"mgdump") => "keys",
         (Admin::Watch, _) => "monitor",
         (Admin::Shutdown, _) => "shutdown",
         _ => "config|set",
     }
 }
 
+fn stats(word: &[u8]) -> &'static str {
+    match word {
+        b"cachedump" => "keys",
+        b"reset" | b"detail" | b"sizes_enable" | b"sizes_disable" => "config|resetstat",
+        _ => "info",
+    }
+}
+
+/// The user may not do that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Denied;
+
+impl From<Denied> for Refusal {
+    fn from(_: Denied) -> Refusal {
+        Refusal::Denied
+    }
+}
+
 /// May the connection's user make this request?
 ///
 /// # Errors
-/// `Denied`, which has been counted and logged.
-pub(super) fn check(turn: &Turn<'_>, request: &Request<'_>) -> Result<(), Refusal> {
+/// It may not, which has been counted and logged.
+pub(super) fn check(turn: &Turn<'_>, request: &Request<'_>) -> Result<(), Denied> {
     match Need::of(request) {
         Some(need) if turn.restricted.is_some() => ask(turn, &need),
         _ => Ok(()),
@@ -114,9 +157,9 @@ pub(super) fn check(turn: &Turn<'_>, request: &Request<'_>) -> Result<(), Refusa
 /// The same for one need.
 ///
 /// # Errors
-/// `Denied`, which has been counted and logged.
+/// It may not, which has been counted and logged.
 #[inline]
-pub(super) fn ask(turn: &Turn<'_>, need: &Need<'_>) -> Result<(), Refusal> {
+pub(super) fn ask(turn: &Turn<'_>, need: &Need<'_>) -> Result<(), Denied> {
     let Some(user) = &turn.restricted else { return Ok(()) };
     user.may_do(need.command, need.key).map_err(|reason| {
         let (counter, object) = match need.key {
@@ -125,7 +168,7 @@ pub(super) fn ask(turn: &Turn<'_>, need: &Need<'_>) -> Result<(), Refusal> {
         };
         turn.counters.add(counter, 1);
         log(turn, reason, object, &user.name);
-        Refusal::Denied
+        Denied
     })
 }
 

@@ -1,6 +1,5 @@
 //! `stats detail`: counts by key prefix, the part before the first `:`.
 
-use crate::wire::Out;
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,13 +63,15 @@ impl Prefixes {
         self.counts.lock().clear();
     }
 
-    pub(super) fn dump(&self, out: &mut Out) {
+    pub(super) fn dump(&self) -> Vec<u8> {
+        let mut text = Vec::new();
         for (prefix, counts) in self.counts.lock().iter() {
-            out.put(b"PREFIX ");
-            out.put(prefix);
+            text.extend(b"PREFIX ");
+            text.extend_from_slice(prefix);
             let Counts { gets, hits, sets, deletes } = counts;
-            out.put(format!(" get {gets} hit {hits} set {sets} del {deletes}\r\n").as_bytes());
+            text.extend(format!(" get {gets} hit {hits} set {sets} del {deletes}\r\n").as_bytes());
         }
-        out.put(b"END\r\n");
+        text.extend(b"END\r\n");
+        text
     }
 }

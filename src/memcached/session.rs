@@ -1,13 +1,14 @@
 //! One memcached connection: which bytes are requests, and what it is in the middle of.
 
 use super::admin::Then;
+use super::binary::{self, Conversation};
 use super::decode::{self, Admin, Block, Line, Meta, Refused, Request, Retrieval, Scratch, Storage};
 use super::dump::Dump;
 use super::error::Refusal;
 use super::permission::{self, Need};
 use super::state::State;
 use super::words::{Args, Words};
-use super::{DATABASE, admin, auth, classic, encode, meta, writes};
+use super::{DATABASE, admin, auth, classic, encode, meta, operations, writes};
 use crate::acl::{Login, User};
 use crate::clients::Client;
 use crate::clock::Millis;
@@ -22,14 +23,16 @@ use std::sync::Arc;
 pub struct Session {
     client: Arc<Client>,
     midst: Midst,
-    /// The first byte has come; it tells the text protocol from the binary one.
-    started: bool,
     login: Login,
 }
 
 /// What a connection is in the middle of.
 enum Midst {
-    /// Nothing: a request comes next.
+    /// Nothing has come yet. The first byte chooses the protocol.
+    Fresh,
+    /// The binary protocol, which has its own midst of things.
+    Binary(Conversation),
+    /// Nothing: a request comes next. This and what follows is the text protocol's.
     Between,
     /// A retrieval line whose first keys are answered.
     Keys(Retrieval),
@@ -58,7 +61,7 @@ impl Step {
         Step { used, next: Some(next) }
     }
 
-    fn read(at_least: usize) -> Step {
+    pub(super) fn read(at_least: usize) -> Step {
         Step::stop(0, Next::Read { at_least })
     }
 }
@@ -88,7 +91,7 @@ impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
         let login = Login::new(&daemon.acl);
         client.become_user(login.user());
-        Session { client, midst: Midst::Between, started: false, login }
+        Session { client, midst: Midst::Fresh, login }
     }
 
     /// Executes the complete requests at the start of `input`. After `Next::Flush` it is called again
@@ -132,6 +135,23 @@ impl Session {
         }
         match &mut self.midst {
             Midst::Between => self.next_line(turn, scratch, rest),
+            Midst::Binary(conversation) => {
+                if !is_known(turn, &mut self.login) {
+                    return Step::stop(rest.len(), Next::Close);
+                }
+                let user = self.login.user().id();
+                let step = conversation.step(turn, &mut self.login, rest);
+                if self.login.user().id() != user {
+                    self.client.become_user(self.login.user());
+                    turn.restricted = self.login.restricted();
+                }
+                step
+            }
+            Midst::Fresh => {
+                let is_binary = binary::is_chosen(&turn.daemon.config, rest[0]);
+                self.midst = if is_binary { Midst::Binary(Conversation::new()) } else { Midst::Between };
+                Step::used(0)
+            }
             &mut Midst::Keys(how) => self.more_keys(turn, how, rest),
             &mut Midst::RestOfLine { owes_end } => self.rest_of_line(turn, owes_end, rest),
             Midst::Block { left } => {
@@ -153,22 +173,10 @@ impl Session {
     }
 
     fn next_line(&mut self, turn: &mut Turn<'_>, scratch: &mut Scratch, rest: &[u8]) -> Step {
-        if !self.started {
-            self.started = true;
-            // The binary protocol would be chosen here.
-            if rest[0] == 0x80 {
-                encode::refusal(turn.out, Refusal::Unknown);
-                return Step::stop(rest.len(), Next::Close);
-            }
+        if !is_known(turn, &mut self.login) {
+            return Step::stop(rest.len(), Next::Close);
         }
-        let acl = &turn.daemon.acl;
-        if self.login.is_stale(acl) {
-            if self.login.refresh(acl).is_err() {
-                return Step::stop(rest.len(), Next::Close);
-            }
-            turn.restricted = self.login.restricted();
-        }
-        if self.login.is_stranger(acl) {
+        if self.login.is_stranger(&turn.daemon.acl) {
             let step = auth::step(turn, &mut self.login, rest);
             turn.restricted = self.login.restricted();
             self.client.become_user(self.login.user());
@@ -209,8 +217,9 @@ impl Session {
                 turn.counters.add(Counter::Commands, 1);
                 match permission::check(turn, &request) {
                     Ok(()) => self.plain(turn, request),
-                    Err(why) => {
-                        self.refuse(turn, &Refused { why, noreply: request.is_noreply(), swallow: 0 });
+                    Err(denied) => {
+                        let noreply = request.is_noreply();
+                        self.refuse(turn, &Refused { why: denied.into(), noreply, swallow: 0 });
                     }
                 }
             }
@@ -335,14 +344,15 @@ impl Session {
     #[inline]
     fn store(&mut self, turn: &mut Turn<'_>, storage: &Storage<'_>, line: usize, after: &[u8]) -> Step {
         let length = storage.length;
-        if let Err(why) = permission::ask(turn, &Need::storage(storage.mode, storage.key)) {
+        if let Err(denied) = permission::ask(turn, &Need::storage(storage.mode, storage.key)) {
             turn.counters.add(Counter::Commands, 1);
-            self.refuse(turn, &Refused { why, noreply: storage.noreply, swallow: length + 2 });
+            let noreply = storage.noreply;
+            self.refuse(turn, &Refused { why: denied.into(), noreply, swallow: length + 2 });
             return Step::used(line);
         }
         if length > turn.max_item {
             turn.counters.add(Counter::Commands, 1);
-            classic::too_large(turn, storage);
+            operations::too_large(turn, storage.mode, storage.key);
             self.refuse(
                 turn,
                 &Refused { why: Refusal::TooLarge, noreply: storage.noreply, swallow: length + 2 },
@@ -409,6 +419,19 @@ impl Session {
         }
         Step::used(line + length + 2)
     }
+}
+
+/// Takes over what has changed about the users. `false`: the connection's is gone.
+#[inline]
+fn is_known(turn: &mut Turn<'_>, login: &mut Login) -> bool {
+    let acl = &turn.daemon.acl;
+    if login.is_stale(acl) {
+        if login.refresh(acl).is_err() {
+            return false;
+        }
+        turn.restricted = login.restricted();
+    }
+    true
 }
 
 /// Does the last word say that this is a request of a browser?

@@ -19,6 +19,17 @@ pub struct State {
     pub(super) crawler: AtomicBool,
     /// `stats sizes_enable|sizes_disable`
     pub(super) sizes: AtomicBool,
+    /// When `memcached-nodes` was given its value; Unix seconds.
+    pub(super) nodes_since: AtomicU64,
+}
+
+impl State {
+    /// Another value of `memcached-nodes` than before.
+    pub fn note_nodes(&self, now: Millis) {
+        // Two changes within a second are two versions all the same.
+        let old = self.nodes_since.load(Ordering::Relaxed);
+        self.nodes_since.store(now.secs().max(old + 1), Ordering::Relaxed);
+    }
 }
 
 impl Default for State {
@@ -30,6 +41,7 @@ impl Default for State {
             verbosity: AtomicU32::new(0),
             crawler: AtomicBool::new(true),
             sizes: AtomicBool::new(false),
+            nodes_since: AtomicU64::new(0),
         }
     }
 }

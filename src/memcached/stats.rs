@@ -7,7 +7,7 @@
 
 use super::admin::{CLASS, SLAB_CLASSES};
 use super::dump;
-use super::encode::{self, stat};
+use super::encode;
 use super::error::Refusal;
 use super::session::Turn;
 use super::words::{Args, uint32};
@@ -16,48 +16,116 @@ use crate::clients::Wire;
 use crate::config::Param;
 use crate::observe::Counter;
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::sync::atomic::Ordering;
 
+/// `STAT` lines, in order.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    pub rows: Vec<(String, String)>,
+}
+
+fn stat(report: &mut Report, name: &str, value: impl Display) {
+    report.rows.push((name.to_owned(), value.to_string()));
+}
+
+/// The word that asks for a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    General,
+    Settings,
+    Items,
+    Slabs,
+    Sizes,
+    /// `sizes_enable`, `sizes_disable`
+    SwitchSizes(bool),
+    Conns,
+    /// There is none, and nothing to tell of it.
+    Extstore,
+}
+
+impl Subject {
+    pub(super) fn of(word: &[u8]) -> Option<Subject> {
+        Some(match word {
+            b"" => Subject::General,
+            b"settings" => Subject::Settings,
+            b"items" => Subject::Items,
+            b"slabs" => Subject::Slabs,
+            b"sizes" => Subject::Sizes,
+            b"sizes_enable" => Subject::SwitchSizes(true),
+            b"sizes_disable" => Subject::SwitchSizes(false),
+            b"conns" => Subject::Conns,
+            b"extstore" => Subject::Extstore,
+            _ => return None,
+        })
+    }
+
+    /// As memcached, which sends no `END` behind these.
+    pub(super) fn has_end(self) -> bool {
+        !matches!(self, Subject::SwitchSizes(_))
+    }
+}
+
+pub(super) fn report(turn: &mut Turn<'_>, subject: Subject) -> Report {
+    let mut out = Report::default();
+    match subject {
+        Subject::General => general(turn, &mut out),
+        Subject::Settings => settings(turn, &mut out),
+        Subject::Items => items(turn, &mut out),
+        Subject::Slabs => slabs(turn, &mut out),
+        Subject::Sizes => sizes(turn, &mut out),
+        Subject::SwitchSizes(on) => {
+            turn.state.sizes.store(on, Ordering::Relaxed);
+            stat(&mut out, "sizes_status", if on { "enabled" } else { "disabled" });
+        }
+        Subject::Conns => conns(turn, &mut out),
+        Subject::Extstore => (),
+    }
+    out
+}
+
+/// The text protocol's `stats`.
 pub(super) fn run(turn: &mut Turn<'_>, args: &Args<'_>) -> Result<(), Refusal> {
     match args.at(1) {
-        b"" => general(turn),
-        b"settings" => settings(turn),
-        b"items" => items(turn),
-        b"slabs" => slabs(turn),
-        b"sizes" => sizes(turn),
-        b"sizes_enable" | b"sizes_disable" => {
-            let on = args.at(1) == b"sizes_enable";
-            turn.state.sizes.store(on, Ordering::Relaxed);
-            stat(turn.out, "sizes_status", if on { "enabled" } else { "disabled" });
-            return Ok(()); // memcached sends no END here
-        }
-        b"conns" => conns(turn),
-        b"extstore" => (),
         b"reset" => {
-            for counters in &turn.daemon.counters {
-                counters.reset();
-            }
-            turn.daemon.store.reset_stats();
-            turn.state.prefixes.reset();
+            reset(turn);
             encode::line(turn.out, "RESET");
-            return Ok(());
         }
         b"detail" => return detail(turn, args.at(2)),
         b"cachedump" => return cachedump(turn, args),
-        _ => return Err(Refusal::Unknown),
+        word => {
+            let subject = Subject::of(word).ok_or(Refusal::Unknown)?;
+            for (name, value) in report(turn, subject).rows {
+                encode::line(turn.out, &format!("STAT {name} {value}"));
+            }
+            if subject.has_end() {
+                turn.out.put(b"END\r\n");
+            }
+        }
     }
-    turn.out.put(b"END\r\n");
     Ok(())
+}
+
+pub(super) fn reset(turn: &Turn<'_>) {
+    for counters in &turn.daemon.counters {
+        counters.reset();
+    }
+    turn.daemon.store.reset_stats();
+    turn.state.prefixes.reset();
+}
+
+pub(super) fn switch_detail(turn: &mut Turn<'_>, on: bool) {
+    turn.state.prefixes.switch(on);
+    turn.detail = on;
 }
 
 fn detail(turn: &mut Turn<'_>, what: &[u8]) -> Result<(), Refusal> {
     match what {
         b"on" | b"off" => {
-            turn.state.prefixes.switch(what == b"on");
-            turn.detail = what == b"on";
+            switch_detail(turn, what == b"on");
             encode::line(turn.out, "OK");
         }
-        b"dump" => turn.state.prefixes.dump(turn.out),
+        b"dump" => turn.out.put(&turn.state.prefixes.dump()),
         _ => return Err(Refusal::DetailUsage),
     }
     Ok(())
@@ -87,13 +155,12 @@ fn cpu_seconds() -> (f64, f64) {
     (ticks(11).unwrap_or(0.0) / TICKS, ticks(12).unwrap_or(0.0) / TICKS)
 }
 
-fn general(turn: &mut Turn<'_>) {
-    process(turn);
-    commands(turn);
+fn general(turn: &Turn<'_>, out: &mut Report) {
+    process(turn, out);
+    commands(turn, out);
     let daemon = turn.daemon;
     let stats = daemon.store.stats();
     let config = &daemon.config;
-    let out = &mut *turn.out;
     stat(out, "bytes_read", daemon.count(Counter::BytesRead));
     stat(out, "bytes_written", daemon.count(Counter::BytesWritten));
     stat(out, "limit_maxbytes", daemon.store.limit());
@@ -125,15 +192,14 @@ fn general(turn: &mut Turn<'_>) {
     zeros(out, &["moves_within_lru", "direct_reclaims", "lru_bumps_dropped"]);
 }
 
-fn zeros(out: &mut crate::wire::Out, names: &[&str]) {
+fn zeros(out: &mut Report, names: &[&str]) {
     for name in names {
         stat(out, name, 0);
     }
 }
 
-fn process(turn: &mut Turn<'_>) {
+fn process(turn: &Turn<'_>, out: &mut Report) {
     let daemon = turn.daemon;
-    let out = &mut *turn.out;
     let connections = daemon.clients.len();
     let (user, system) = cpu_seconds();
     stat(out, "pid", std::process::id());
@@ -180,18 +246,17 @@ const COMMANDS: &[(&str, Counter)] = &[
     ("auth_errors", Counter::AuthErrors),
 ];
 
-fn commands(turn: &mut Turn<'_>) {
+fn commands(turn: &Turn<'_>, out: &mut Report) {
     for &(name, counter) in COMMANDS {
-        stat(turn.out, name, turn.daemon.count(counter));
+        stat(out, name, turn.daemon.count(counter));
     }
 }
 
-fn settings(turn: &mut Turn<'_>) {
+fn settings(turn: &Turn<'_>, out: &mut Report) {
     let config = &turn.daemon.config;
     let yes = |on: bool| if on { "yes" } else { "no" };
     let socket = config.text(Param::MemcachedUnixSocket);
     let evictions = if config.choice(Param::MaxMemoryPolicy) == "noeviction" { "off" } else { "on" };
-    let out = &mut *turn.out;
     stat(out, "maxbytes", turn.daemon.store.limit());
     stat(out, "maxconns", config.number(Param::MaxClients));
     stat(out, "tcpport", config.number(Param::MemcachedPort));
@@ -203,14 +268,18 @@ fn settings(turn: &mut Turn<'_>) {
     stat(out, "domain_socket", if socket.is_empty() { "NULL" } else { &socket });
     stat(out, "umask", 700);
     stat(out, "shutdown_command", yes(config.flag(Param::EnableShutdown)));
-    workings(turn);
+    workings(turn, out);
 }
 
 /// The settings of what goes on inside; where there is none, what memcached says with it switched off.
-fn workings(turn: &mut Turn<'_>) {
+fn workings(turn: &Turn<'_>, out: &mut Report) {
     let config = &turn.daemon.config;
     let yes = |on: bool| if on { "yes" } else { "no" };
-    let out = &mut *turn.out;
+    let asks_password = yes(!turn.daemon.acl.is_open());
+    let protocol = match config.choice(Param::MemcachedProtocol) {
+        "auto" => "auto-negotiate",
+        one => one,
+    };
     stat(out, "growth_factor", "1.00");
     stat(out, "chunk_size", 1);
     stat(out, "num_threads", config.number(Param::Threads));
@@ -220,9 +289,9 @@ fn workings(turn: &mut Turn<'_>) {
     stat(out, "reqs_per_event", 0);
     stat(out, "cas_enabled", "yes");
     stat(out, "tcp_backlog", config.number(Param::TcpBacklog));
-    stat(out, "binding_protocol", "ascii");
-    stat(out, "auth_enabled_sasl", "no");
-    stat(out, "auth_enabled_ascii", yes(!turn.daemon.acl.is_open()));
+    stat(out, "binding_protocol", protocol);
+    stat(out, "auth_enabled_sasl", asks_password);
+    stat(out, "auth_enabled_ascii", asks_password);
     stat(out, "item_size_max", config.number(Param::MaxItemSize));
     stat(out, "maxconns_fast", "yes");
     stat(out, "hashpower_init", 0);
@@ -253,14 +322,13 @@ fn workings(turn: &mut Turn<'_>) {
 }
 
 /// As memcached, which tells of no class that holds nothing.
-fn items(turn: &mut Turn<'_>) {
+fn items(turn: &Turn<'_>, out: &mut Report) {
     let stats = turn.daemon.store.stats();
     let number = stats.databases.get(DATABASE as usize).map_or(0, |count| count.items);
     if number == 0 {
         return;
     }
     let hits = turn.daemon.count(Counter::GetHits);
-    let out = &mut *turn.out;
     for (name, value) in [
         ("number", number),
         ("number_hot", 0),
@@ -295,11 +363,10 @@ fn items(turn: &mut Turn<'_>) {
     }
 }
 
-fn slabs(turn: &mut Turn<'_>) {
+fn slabs(turn: &Turn<'_>, out: &mut Report) {
     let daemon = turn.daemon;
     let number = daemon.store.stats().databases.get(DATABASE as usize).map_or(0, |count| count.items);
     let used = daemon.store.used() as u64;
-    let out = &mut *turn.out;
     if let Some(chunk) = used.checked_div(number) {
         for (name, value) in [
             ("chunk_size", chunk.max(1)),
@@ -326,9 +393,9 @@ fn slabs(turn: &mut Turn<'_>) {
 }
 
 /// Items by size, in steps of 32 bytes. `O(items)`, in short turns of each lock.
-fn sizes(turn: &mut Turn<'_>) {
+fn sizes(turn: &mut Turn<'_>, out: &mut Report) {
     if !turn.state.sizes.load(Ordering::Relaxed) {
-        stat(turn.out, "sizes_status", "disabled");
+        stat(out, "sizes_status", "disabled");
         return;
     }
     let mut counts = BTreeMap::new();
@@ -337,11 +404,11 @@ fn sizes(turn: &mut Turn<'_>) {
         true
     });
     for (size, count) in counts {
-        stat(turn.out, &size.to_string(), count);
+        stat(out, &size.to_string(), count);
     }
 }
 
-fn conns(turn: &mut Turn<'_>) {
+fn conns(turn: &Turn<'_>, out: &mut Report) {
     for client in turn.daemon.clients.all() {
         if client.wire != Wire::Memcached {
             continue;
@@ -350,9 +417,9 @@ fn conns(turn: &mut Turn<'_>) {
         let idle = turn.now.0.saturating_sub(client.last_active.load(Ordering::Relaxed)) / 1000;
         let state = if idle == 0 { "conn_parse_cmd" } else { "conn_read" };
         let fd = client.fd;
-        stat(turn.out, &format!("{fd}:addr"), format_args!("{scheme}:{}", client.addr));
-        stat(turn.out, &format!("{fd}:listen_addr"), format_args!("{scheme}:{}", client.laddr));
-        stat(turn.out, &format!("{fd}:state"), state);
-        stat(turn.out, &format!("{fd}:secs_since_last_cmd"), idle);
+        stat(out, &format!("{fd}:addr"), format_args!("{scheme}:{}", client.addr));
+        stat(out, &format!("{fd}:listen_addr"), format_args!("{scheme}:{}", client.laddr));
+        stat(out, &format!("{fd}:state"), state);
+        stat(out, &format!("{fd}:secs_since_last_cmd"), idle);
     }
 }

@@ -108,7 +108,7 @@ pub(super) fn stored(
     key: &[u8],
     mode: Mode,
     outcome: Option<Outcome>,
-    exptime: i32,
+    exptime: i64,
     size: usize,
 ) {
     let status = match outcome {

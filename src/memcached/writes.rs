@@ -1,4 +1,4 @@
-//! The writes that classic and meta commands have in common.
+//! The writes that the commands of all protocols have in common.
 
 use super::decode::{Direction, Mode};
 use super::error::Refusal;
@@ -8,7 +8,7 @@ use crate::clock::{Deadline, Millis};
 use crate::store::{Entry, Event, Expiry, Mark, Put, StoreError};
 
 /// Longer than this an exptime is a date.
-const MONTH: i32 = 60 * 60 * 24 * 30;
+const MONTH: i64 = 60 * 60 * 24 * 30;
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Refusal {
@@ -19,7 +19,9 @@ impl From<StoreError> for Refusal {
 }
 
 /// What an exptime means: 0 never, negative long ago, above 30 days a date, else seconds from now.
-pub(super) fn expiry(exptime: i32, now: Millis) -> Expiry {
+/// The text protocol's have a sign and 32 bits, the binary protocol's have 32 bits without one.
+pub(super) fn expiry(exptime: impl Into<i64>, now: Millis) -> Expiry {
+    let exptime = exptime.into();
     match u64::try_from(exptime) {
         Ok(0) => Expiry::Never,
         Ok(seconds) if exptime > MONTH => Expiry::At(Deadline::at_ms(seconds * 1000)),
@@ -191,15 +193,76 @@ impl Digits {
     }
 }
 
-/// Adds to a number or takes from it: up wraps at 2^64, down stops at 0. The item keeps its length
-/// where the digits fit, padded with spaces, as in memcached; and then its marks too.
+/// What `incr` and its kin are asked for.
+pub(super) struct Sum {
+    pub direction: Direction,
+    pub delta: u64,
+    /// The CAS unique that the item must have. 0: none given.
+    pub compare: u64,
+    /// The number to store where there is none.
+    pub initial: Option<(u64, Expiry)>,
+}
+
+/// What became of the number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    Changed(u64),
+    Made(u64),
+    NotFound,
+    /// The item has another CAS unique.
+    Exists,
+}
+
+/// Why a number could not be changed or made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum CountError {
+    NonNumeric,
+    OutOfMemory,
+}
+
+impl From<CountError> for Refusal {
+    fn from(error: CountError) -> Refusal {
+        match error {
+            CountError::NonNumeric => Refusal::NonNumeric,
+            CountError::OutOfMemory => Refusal::OutOfMemoryCounting,
+        }
+    }
+}
+
+impl From<StoreError> for CountError {
+    fn from(error: StoreError) -> CountError {
+        match error {
+            StoreError::OutOfMemory => CountError::OutOfMemory,
+        }
+    }
+}
+
+/// Carries out an arithmetic command on the looked-up key.
 ///
 /// # Errors
-/// `NonNumeric`, `OutOfMemoryCounting`.
-pub(super) fn count(entry: &mut Entry<'_>, direction: Direction, delta: u64) -> Result<u64, Refusal> {
-    let item = entry.item().ok_or(Refusal::NonNumeric)?;
-    let old = item.string().ok_or(Refusal::NonNumeric)?;
-    let value = words::uint(old).ok_or(Refusal::NonNumeric)?;
+/// The item is as it was.
+pub(super) fn count(entry: &mut Entry<'_>, sum: &Sum, now: Millis) -> Result<Counted, CountError> {
+    let Some(item) = entry.item() else {
+        let Some((initial, expiry)) = sum.initial else { return Ok(Counted::NotFound) };
+        put(entry, Digits::new().of(initial), Put::new(0, expiry, Event::Set), now)?;
+        return Ok(Counted::Made(initial));
+    };
+    // Said before the unique is compared, as in memcached.
+    if item.string().is_none_or(<[u8]>::is_empty) {
+        return Err(CountError::NonNumeric);
+    }
+    if sum.compare != 0 && item.cas_unique() != Some(sum.compare) {
+        return Ok(Counted::Exists);
+    }
+    add(entry, sum.direction, sum.delta).map(Counted::Changed)
+}
+
+/// Adds to a number or takes from it: up wraps at 2^64, down stops at 0. The item keeps its length
+/// where the digits fit, padded with spaces, as in memcached; and then its marks too.
+fn add(entry: &mut Entry<'_>, direction: Direction, delta: u64) -> Result<u64, CountError> {
+    let item = entry.item().ok_or(CountError::NonNumeric)?;
+    let old = item.string().ok_or(CountError::NonNumeric)?;
+    let value = words::uint(old).ok_or(CountError::NonNumeric)?;
     let value = match direction {
         Direction::Up => value.wrapping_add(delta),
         Direction::Down => value.saturating_sub(delta),
@@ -209,16 +272,17 @@ pub(super) fn count(entry: &mut Entry<'_>, direction: Direction, delta: u64) -> 
     let length = old.len();
     let mut digits = Digits::new();
     let digits = digits.of(value);
-    let stored = if digits.len() == length {
-        entry.put(digits, put)
-    } else if digits.len() < length {
+    if digits.len() > length {
+        entry.put(digits, put)?;
+        return Ok(value);
+    }
+    if digits.len() == length {
+        entry.put(digits, put)?;
+    } else {
         let mut padded = digits.to_vec();
         padded.resize(length, b' ');
-        entry.put(&padded, put)
-    } else {
-        return entry.put(digits, put).map_or(Err(Refusal::OutOfMemoryCounting), |()| Ok(value));
-    };
-    stored.map_err(|_| Refusal::OutOfMemoryCounting)?;
+        entry.put(&padded, put)?;
+    }
     for (mark, on) in marks {
         if on {
             entry.mark(mark, true);

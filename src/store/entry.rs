@@ -584,13 +584,14 @@ impl<'d> Entry<'d> {
         true
     }
 
-    /// The item's CAS unique, which it is given now if it has none; 0 when there is no item.
+    /// The item's CAS unique, which it is given now if it has none. When there is no item: a number that none
+    /// will have.
     pub fn cas_unique(&mut self) -> u64 {
-        let Some(item) = self.item() else { return 0 };
+        let shared = self.shared();
+        let Some(item) = self.item() else { return self.shard.next_unique(shared) };
         if let Some(unique) = item.cas_unique() {
             return unique;
         }
-        let shared = self.shared();
         let unique = self.shard.next_unique(shared);
         self.set_cas_unique(unique);
         unique

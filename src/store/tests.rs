@@ -164,8 +164,9 @@ fn apply(store: &Store, model: &mut Model, now: &mut Millis, step: Step) {
         }
         Step::Unique { db, key } => {
             let unique = store.db(db, *now).entry(&key).cas_unique();
+            let is_taken = model.iter().flat_map(|db| db.values()).any(|known| known.unique == Some(unique));
             match model[db as usize].get_mut(&key) {
-                None => assert_eq!(unique, 0),
+                None => assert!(!is_taken),
                 Some(known) => assert_eq!(*known.unique.get_or_insert(unique), unique),
             }
         }

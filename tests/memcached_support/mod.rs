@@ -3,6 +3,9 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod packets;
+pub mod real;
+
 use magpie::clients::{Arrival, Client, Wire};
 use magpie::clock::Millis;
 use magpie::config::Config;
