@@ -14,6 +14,7 @@ use crate::waiting::{Nil, Waiter};
 use crate::wire::Out;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 impl Ctx<'_> {
     /// Waits for one of the command's keys to change, then the command is run again. Where waiting is not allowed
@@ -138,6 +139,7 @@ fn serve_one(context: Context<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> 
         state: &mut state,
         client: &waiter.client,
         waiter: None,
+        spent: Duration::ZERO,
         walk: None,
         room: None,
         busy: None,

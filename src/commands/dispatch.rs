@@ -275,7 +275,7 @@ fn queue(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Comman
 
 /// Executes a command whose gates are open.
 pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
-    let started = metering::begin(ctx, command);
+    let started = metering::begin(ctx, command, argv);
     let result = execute(ctx, command, argv);
     if ctx.walk.is_none() {
         let elapsed = started.map(|started| started.elapsed());

@@ -69,6 +69,7 @@ use script::{Back, Errand, Kind, Room, Slot};
 use session::State;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use table::CommandSpec;
 
 /// Every family's commands. The only registration.
@@ -104,6 +105,9 @@ static FAMILIES: &[&[CommandSpec]] = &[
     transaction::COMMANDS,
 ];
 
+/// When the commands of a connection have taken this long, the worker's others have a turn before the next one.
+const PATIENCE: Duration = Duration::from_micros(500);
+
 /// What a command works with.
 pub struct Ctx<'c> {
     pub daemon: &'c Daemon,
@@ -117,6 +121,8 @@ pub struct Ctx<'c> {
     pub client: &'c Arc<Client>,
     /// What a command that waits has been entered as.
     waiter: Option<Arc<Waiter>>,
+    /// What the commands of this turn have taken, quick ones not counted.
+    spent: Duration,
     /// A `KEYS` that is not at its end yet.
     walk: Option<KeysWalk>,
     /// The Lua VM and its scripts, on the script's thread.
@@ -358,6 +364,7 @@ impl Core {
             state: &mut self.state,
             client,
             waiter: None,
+            spent: Duration::ZERO,
             walk: None,
             room,
             busy: context.busy,
@@ -387,6 +394,9 @@ impl Core {
             }
             if ctx.reply.out().len() >= FLUSH_AT {
                 break Next::Flush;
+            }
+            if ctx.spent > PATIENCE && consumed < input.len() {
+                break Next::Yield;
             }
             let stranger = ctx.state.login.is_stranger(&daemon.acl);
             let limits = Limits { bulk_max, stranger };
