@@ -47,7 +47,7 @@ pub fn converse(
             out.clear();
             match next {
                 Next::Read { .. } => break,
-                Next::Flush | Next::Yield => {}
+                Next::Flush => {}
                 // A sleep is slept by moving the clock; who waits for another client waits for ever.
                 Next::Wait { until: Some(until) } if until > now => now = until,
                 Next::Wait { .. } | Next::Close => return,

@@ -143,6 +143,7 @@ fn serve_one(context: Context<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> 
         walk: None,
         room: None,
         busy: None,
+        is_plain: false,
     };
     let reply = match dispatch::retry(&mut ctx, command, argv) {
         Ok(Outcome::Block { .. }) => None,

@@ -68,7 +68,7 @@ impl<'d> Peer<'d> {
             self.unread.drain(..progress.consumed);
             self.most_unread = self.most_unread.max(self.unread.len());
             match progress.next {
-                Next::Flush | Next::Yield => {
+                Next::Flush => {
                     replies.extend(out.to_vec());
                     out.clear();
                 }

@@ -97,7 +97,7 @@ impl Peer for Resp<'_> {
             let progress = self.session.feed(context, &self.unread, &mut out);
             self.unread.drain(..progress.consumed);
             match progress.next {
-                Next::Flush | Next::Yield => {
+                Next::Flush => {
                     replies.extend(out.to_vec());
                     out.clear();
                 }
