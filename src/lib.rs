@@ -67,32 +67,36 @@
 //! # Threads
 //!
 //! The main thread accepts and hands a connection to the worker that has the fewest; there it stays. A worker
-//! is a thread with a single-threaded tokio runtime. It runs the commands of its connections itself, with no
-//! message to another thread (but for scripts, which have a thread of their own: see [`turns`]), and ten times a
-//! second it looks after its share of the shards: what has expired, and log segments worth compacting.
+//! is a thread with a single-threaded tokio runtime, which tells it whose socket is ready. It serves these
+//! connections together, in rounds: all read, all look ahead, all execute, all write (`server::round`). It runs
+//! their commands itself, with no message to another thread (but for scripts, which have a thread of their own: see
+//! [`turns`]), and ten times a second it looks after its share of the shards: what has expired, and log segments
+//! worth compacting.
 //!
 //! # One read: RESP `GET k`
 //!
 //! ```text
-//! server::connection    one recv into the worker's buffer; the clock is read once for the batch
+//! server::round         one recv a connection into the worker's buffer; the clock is read once for the round
 //!   commands::Session   takes request after request out of the bytes
-//!     resp::Decoder     argv: ranges of the input, nothing is copied
-//!     dispatch          look-up in the table, arity, CLIENT PAUSE, the gates (password, guarded
-//!                       commands, what the user may do, memory), the MULTI queue, then the one call
+//!     resp::Ahead       argv: ranges of the input, nothing is copied; some requests ahead, whose buckets and
+//!                       items `store::ahead` has loaded from memory meanwhile
+//!     dispatch          look-up in the table and arity; for what is no plain command, or not on a plain
+//!                       connection, CLIENT PAUSE, the gates (password, guarded commands, what the user may
+//!                       do, memory) and the MULTI queue; then the one call
 //!       string::get
 //!         Db::entry     hashes the key; the high bits choose the shard; locks it; looks up, and an
 //!                       item that is due goes here and now
 //!         Entry::read   marks the access: two bits of frequency, the time
 //!         Reply         a small value is copied into the output buffer, of a large one a handle
 //!       end of Entry    unlocks
-//! server::connection    one send for the whole batch; what the socket does not take is kept, and until
+//! server::round         one send for the whole batch; what the socket does not take is kept, and until
 //!                       it is taken no more is read
 //! ```
 //!
 //! # One write: memcached `set k 5 60 3`
 //!
 //! ```text
-//! server::connection    as above
+//! server::round         as above
 //!   memcached::Session  waits until the data block is complete
 //!     decode            line to Request::Storage; pure
 //!     classic::store    exptime 60 becomes a Deadline

@@ -79,6 +79,12 @@ impl Turns {
         None
     }
 
+    /// Is this worker still in its turn, and nobody waiting for its end?
+    #[inline]
+    pub fn may_stay(&self, worker: usize) -> bool {
+        self.workers[worker].0.load(Ordering::Relaxed) && !self.closed.load(Ordering::Relaxed)
+    }
+
     /// Ends a worker's turn before its [`Entered`] goes.
     #[inline]
     pub fn leave(&self, worker: usize) {

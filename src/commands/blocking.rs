@@ -131,6 +131,7 @@ fn serve_one(context: Context<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> 
         waiter: None,
         room: None,
         busy: None,
+        is_plain: false,
     };
     let reply = match dispatch::retry(&mut ctx, command, argv) {
         Ok(Outcome::Block { .. }) => None,

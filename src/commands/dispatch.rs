@@ -25,8 +25,64 @@ pub(super) enum Ran {
     Close,
 }
 
+/// Is every gate open for the plain commands ([`Command::is_plain`]) of this connection? They change nothing that this
+/// depends on, so it is asked once for a run of them.
+#[inline]
+pub(super) fn is_plain(ctx: &Ctx<'_>) -> bool {
+    let (state, daemon) = (&*ctx.state, ctx.daemon);
+    state.login.is_unrestricted()
+        && !state.login.is_stale(&daemon.acl)
+        && !state.login.is_stranger(&daemon.acl)
+        && state.transaction.is_none()
+        && state.replies == Replies::On
+        && !state.monitors
+        && !state.scripted
+        && !state.tracking.is_on()
+        && state.subscriptions.is_empty()
+        && ctx.room.is_none()
+        && ctx.busy.is_none()
+        && daemon.clients.monitors.load(Ordering::Relaxed) == 0
+        && daemon.clients.paused_until.load(Ordering::Relaxed) <= ctx.now.0
+}
+
 /// Looks a request's command up and executes it. Writes the reply, or an error in its place.
+#[inline]
 pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
+    if ctx.is_plain
+        && let Some(command) = argv.get(0).and_then(|name| TABLE.find(name))
+        && command.is_plain
+        && command.spec.arity.allows(argv.len())
+        && !(command.denies_oom && ctx.daemon.store.is_out_of_memory())
+    {
+        return run_plain(ctx, command, argv);
+    }
+    let ran = run_gated(ctx, argv);
+    ctx.is_plain = is_plain(ctx);
+    ran
+}
+
+/// `run` where all gates are known to be open.
+#[inline]
+fn run_plain(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Ran {
+    ctx.counters.add(Counter::Commands, 1);
+    let mark = ctx.reply.out().mark();
+    if let Err(error) = call(ctx, command, argv) {
+        ctx.reply.out().cut_to(mark);
+        fail(ctx, &error);
+    }
+    serve_waiting(ctx);
+    Ran::Done
+}
+
+/// A command may have changed what others wait for.
+#[inline]
+fn serve_waiting(ctx: &Ctx<'_>) {
+    if ctx.daemon.waiting.has_ready() && ctx.busy.is_none() {
+        blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now, busy: None });
+    }
+}
+
+fn run_gated(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     if ctx.state.login.refresh(&ctx.daemon.acl).is_err() {
         return Ran::Close;
     }
@@ -95,9 +151,7 @@ pub(super) fn run(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     };
     mute(ctx, mark, is_silenced);
     ctx.state.tracking.command_ends(ctx.state.transaction.is_some(), known);
-    if ctx.daemon.waiting.has_ready() && ctx.busy.is_none() {
-        blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now, busy: None });
-    }
+    serve_waiting(ctx);
     ran
 }
 
@@ -287,6 +341,9 @@ fn args_of<'a>(command: &Command, argv: Argv<'a>) -> Args<'a> {
 }
 
 fn hold_keys(ctx: &mut Ctx<'_>, command: &Command, argv: Argv<'_>) {
+    if let Some(range) = command.key_range(argv) {
+        return ctx.db.hold_for_one(range.filter_map(|at| argv.get(at)));
+    }
     if command.reaches_beyond_keys(argv) {
         return ctx.db.hold_all_for_one();
     }

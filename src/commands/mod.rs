@@ -59,8 +59,8 @@ use crate::clock::Millis;
 use crate::config::Param;
 use crate::daemon::{Context, Daemon};
 use crate::observe::Counters;
-use crate::resp::{Decoder, Limits, Reply, Step};
-use crate::store::Db;
+use crate::resp::{Ahead, Limits, Reply};
+use crate::store::{Db, Place, Places};
 use crate::tracking::Acting;
 use crate::waiting::{Nil, UNBLOCKED, Waiter};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
@@ -120,6 +120,8 @@ pub struct Ctx<'c> {
     room: Option<&'c Room>,
     /// A script has the store for long already: only what does without it is executed.
     busy: Option<Kind>,
+    /// No gate can be shut for a plain command; see [`dispatch::is_plain`].
+    is_plain: bool,
 }
 
 impl Ctx<'_> {
@@ -127,9 +129,14 @@ impl Ctx<'_> {
     #[inline]
     fn take_messages(&mut self) {
         if self.client.wants_attention() {
-            let messages = self.client.take_messages();
-            self.reply.out().put(&messages);
+            self.take_messages_now();
         }
+    }
+
+    #[cold]
+    fn take_messages_now(&mut self) {
+        let messages = self.client.take_messages();
+        self.reply.out().put(&messages);
     }
 
     /// Answers `HELP`: Redis' first and last lines around what is said of the subcommands.
@@ -164,13 +171,13 @@ pub type CommandResult = Result<Outcome, CommandError>;
 
 /// One RESP connection.
 pub struct Session {
-    place: Place,
+    place: Whereabouts,
     client: Arc<Client>,
 }
 
 /// Where the better part of a session is.
 #[allow(clippy::large_enum_variant, reason = "it is here nearly always, and read at every request")]
-enum Place {
+enum Whereabouts {
     Here(Core),
     /// On the script's thread; it comes back into the slot.
     Away(Arc<Slot>),
@@ -178,9 +185,9 @@ enum Place {
     Gone,
 }
 
-/// Decoder and what commands left behind.
+/// Requests and what commands left behind.
 struct Core {
-    decoder: Decoder,
+    requests: Ahead,
     state: State,
     pause: Option<Pause>,
 }
@@ -219,7 +226,7 @@ impl Session {
         let login = Login::new(&daemon.acl);
         client.become_user(login.user());
         let state = State::new(login);
-        Session { place: Place::Here(Core { decoder: Decoder::default(), state, pause: None }), client }
+        Session { place: Whereabouts::Here(Core { requests: Ahead::default(), state, pause: None }), client }
     }
 
     /// Executes the requests that `input` holds; see [`Progress`].
@@ -228,17 +235,25 @@ impl Session {
         if let Some(progress) = self.collect(out) {
             return progress;
         }
-        let Place::Here(core) = &mut self.place else {
+        let Whereabouts::Here(core) = &mut self.place else {
             return Progress { consumed: 0, next: Next::Close };
         };
         let fed = core.feed(context, &self.client, None, input, out);
         if fed.is_elsewhere { self.go(context, input, fed.progress.consumed, out) } else { fed.progress }
     }
 
+    /// Decodes the first requests that `input` holds and says where they will look.
+    #[inline]
+    pub fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
+        if let Whereabouts::Here(core) = &mut self.place {
+            core.foresee(daemon, input, places);
+        }
+    }
+
     /// While a script has the store: nothing is executed that needs it. `None`: wait until the script is over.
     pub fn feed_busy(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Option<Progress> {
         match &mut self.place {
-            Place::Here(core) if core.pause.is_none() => {
+            Whereabouts::Here(core) if core.pause.is_none() => {
                 Some(core.feed(context, &self.client, None, input, out).progress)
             }
             _ => None,
@@ -248,7 +263,7 @@ impl Session {
     /// What a session that was away brings back, or that it still is. Needs no store.
     #[inline]
     pub fn collect(&mut self, out: &mut Out) -> Option<Progress> {
-        let Place::Away(slot) = &self.place else { return None };
+        let Whereabouts::Away(slot) = &self.place else { return None };
         let Some(back) = slot.take() else {
             return Some(Progress { consumed: 0, next: Next::Wait { until: None } });
         };
@@ -256,7 +271,7 @@ impl Session {
     }
 
     fn come_back(&mut self, back: Back, out: &mut Out) -> Progress {
-        self.place = back.core.map_or(Place::Gone, Place::Here);
+        self.place = back.core.map_or(Whereabouts::Gone, Whereabouts::Here);
         out.append(back.out);
         self.client.look_again();
         match back.progress {
@@ -269,11 +284,11 @@ impl Session {
 
     /// Goes to the script's thread with the input that is left.
     fn go(&mut self, context: Context<'_>, input: &[u8], consumed: usize, out: &mut Out) -> Progress {
-        let Place::Here(core) = std::mem::replace(&mut self.place, Place::Gone) else {
+        let Whereabouts::Here(core) = std::mem::replace(&mut self.place, Whereabouts::Gone) else {
             return Progress { consumed, next: Next::Close };
         };
         let (errand, slot) = Errand::new(core, &input[consumed..], self.client.clone());
-        self.place = Place::Away(slot.clone());
+        self.place = Whereabouts::Away(slot.clone());
         context.daemon.turns.leave(self.client.worker);
         // Where many clients have scripts, the worker takes their requests meanwhile, and the thread has them in one go.
         let is_alone = context.daemon.scripts.send(errand);
@@ -288,7 +303,7 @@ impl Session {
 
     /// `CLIENT UNBLOCK` reached the connection; nothing to do unless a command is waiting.
     pub fn unblock(&mut self, how: Unblock) {
-        if let Place::Here(core) = &mut self.place {
+        if let Whereabouts::Here(core) = &mut self.place {
             core.unblock(how, &self.client);
         }
     }
@@ -296,30 +311,45 @@ impl Session {
     /// Has a script's reply not been fetched yet? A client that was told before it reads the reply that what the
     /// reply says is stale would cache the reply for ever.
     pub fn owes_reply(&self) -> bool {
-        matches!(self.place, Place::Away(_))
+        matches!(self.place, Whereabouts::Away(_))
     }
 
     /// Is it on the script's thread? It cannot be closed then.
     pub fn is_away(&mut self) -> bool {
-        self.collect(&mut Out::new()).is_some() && matches!(self.place, Place::Away(_))
+        self.collect(&mut Out::new()).is_some() && matches!(self.place, Whereabouts::Away(_))
     }
 
     /// The connection is gone: lets go of what it held elsewhere.
     pub fn close(&mut self, daemon: &Daemon, now: Millis) {
-        if let Place::Here(core) = &mut self.place {
+        if let Whereabouts::Here(core) = &mut self.place {
             core.close(daemon, &self.client, now);
         }
     }
 
     /// Called when the connection has been idle for a while.
     pub fn shrink(&mut self) {
-        if let Place::Here(core) = &mut self.place {
-            core.decoder.shrink();
+        if let Whereabouts::Here(core) = &mut self.place {
+            core.requests.shrink();
         }
     }
 }
 
 impl Core {
+    #[inline]
+    fn limits(&self, daemon: &Daemon) -> Limits {
+        let bulk_max = daemon.config.number(Param::ProtoMaxBulkLen);
+        Limits { bulk_max, stranger: self.state.login.is_stranger(&daemon.acl) }
+    }
+
+    #[inline]
+    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
+        // An error is found again when its turn has come.
+        if self.pause.is_none() && self.requests.look(input, self.limits(daemon)).is_ok() {
+            let look = |key| places.push(daemon.store.foresee(self.state.db, key));
+            first_keys(&self.requests, input).for_each(look);
+        }
+    }
+
     /// Executes requests, on a worker (`room` is `None`) or on the script's thread, for as long as they belong there.
     fn feed(
         &mut self,
@@ -330,8 +360,8 @@ impl Core {
         out: &mut Out,
     ) -> Fed {
         let daemon = context.daemon;
-        let bulk_max = daemon.config.number(Param::ProtoMaxBulkLen);
         let (mut consumed, mut is_elsewhere) = (0, false);
+        let mut limits = self.limits(daemon);
         let resp3 = self.state.resp3;
         let mut ctx = Ctx {
             daemon,
@@ -344,7 +374,9 @@ impl Core {
             waiter: None,
             room,
             busy: context.busy,
+            is_plain: false,
         };
+        ctx.is_plain = dispatch::is_plain(&ctx);
         ctx.db.set_touching(!ctx.state.no_touch);
         let _acting = Acting::as_client(ctx.client.id);
         // Whoever learns from elsewhere that something was published and then asks, gets the message first.
@@ -365,57 +397,60 @@ impl Core {
             if ctx.reply.out().len() >= FLUSH_AT {
                 break Next::Flush;
             }
-            let stranger = ctx.state.login.is_stranger(&daemon.acl);
-            let limits = Limits { bulk_max, stranger };
-            match self.decoder.step(&input[consumed..], limits) {
-                Ok(Step::Incomplete(at_least)) => break Next::Read { at_least },
-                Ok(Step::Request(len)) => {
-                    let argv = self.decoder.argv(&input[consumed..]);
-                    if argv.is_empty() {
-                        consumed += len;
-                        continue;
-                    }
-                    let mark = ctx.reply.out().mark();
-                    match dispatch::run(&mut ctx, argv) {
-                        dispatch::Ran::Done => {
-                            consumed += len;
-                            // What a command sends to the client that gave it comes behind its reply, as in Redis 7.2.
-                            ctx.take_messages();
-                        }
-                        dispatch::Ran::Sleep(until) => {
-                            consumed += len;
-                            let out = ctx.reply.out();
-                            // A large shared value before it cannot be held back: it goes first.
-                            let reply = out.as_plain().map(|_| out.text_since(mark).to_vec());
-                            if reply.is_some() {
-                                out.cut_to(mark);
-                            }
-                            self.pause = Some(Pause::Asleep { until, reply: reply.unwrap_or_default() });
-                        }
-                        dispatch::Ran::Blocked(waiter) => {
-                            consumed += len;
-                            self.pause = Some(Pause::Blocked(waiter));
-                        }
-                        dispatch::Ran::Elsewhere => {
-                            is_elsewhere = true;
-                            break Next::Flush;
-                        }
-                        // Not executed: shown again when the pause is over.
-                        dispatch::Ran::Paused(until) => break Next::Wait { until: Some(until) },
-                        dispatch::Ran::Close => {
-                            consumed += len;
-                            break Next::Close;
-                        }
+            if self.requests.is_empty() {
+                limits.stranger = !ctx.is_plain && ctx.state.login.is_stranger(&daemon.acl);
+                match self.requests.look(input, limits) {
+                    Ok(Some(at_least)) => break Next::Read { at_least },
+                    Ok(None) => load_ahead(daemon, ctx.db.index(), &self.requests, input),
+                    Err(error) => {
+                        ctx.reply.error(error.to_string());
+                        break Next::Close;
                     }
                 }
-                Err(error) => {
-                    ctx.reply.error(error.to_string());
+            }
+            let Some(found) = self.requests.next() else { break Next::Read { at_least: 0 } };
+            let argv = self.requests.argv(found, input);
+            let len = found.to - consumed;
+            if argv.is_empty() {
+                consumed += len;
+                continue;
+            }
+            let mark = ctx.reply.out().mark();
+            match dispatch::run(&mut ctx, argv) {
+                dispatch::Ran::Done => {
+                    consumed += len;
+                    // What a command sends to the client that gave it comes behind its reply, as in Redis 7.2.
+                    ctx.take_messages();
+                }
+                dispatch::Ran::Sleep(until) => {
+                    consumed += len;
+                    let out = ctx.reply.out();
+                    // A large shared value before it cannot be held back: it goes first.
+                    let reply = out.as_plain().map(|_| out.text_since(mark).to_vec());
+                    if reply.is_some() {
+                        out.cut_to(mark);
+                    }
+                    self.pause = Some(Pause::Asleep { until, reply: reply.unwrap_or_default() });
+                }
+                dispatch::Ran::Blocked(waiter) => {
+                    consumed += len;
+                    self.pause = Some(Pause::Blocked(waiter));
+                }
+                dispatch::Ran::Elsewhere => {
+                    is_elsewhere = true;
+                    break Next::Flush;
+                }
+                // Not executed: shown again when the pause is over.
+                dispatch::Ran::Paused(until) => break Next::Wait { until: Some(until) },
+                dispatch::Ran::Close => {
+                    consumed += len;
                     break Next::Close;
                 }
             }
         };
         daemon.tracking.tell_news();
         ctx.take_messages();
+        self.requests.settle(consumed);
         Fed { progress: Progress { consumed, next }, is_elsewhere }
     }
 
@@ -439,4 +474,21 @@ impl Core {
         self.state.tracking.stop(daemon, client);
         transaction::unwatch_all(&mut self.state, &mut daemon.store.db(0, now));
     }
+}
+
+/// Loads what a batch of one connection's requests will ask for. A single one would only wait for it.
+#[inline]
+fn load_ahead(daemon: &Daemon, db: u32, requests: &Ahead, input: &[u8]) {
+    if requests.len() > 1 {
+        let mut places = Places::default();
+        places.extend(first_keys(requests, input).map(|key| daemon.store.foresee(db, key)));
+        daemon.store.load(places.as_slice());
+    }
+}
+
+/// The first key of each request that is decoded: nearly always its first argument. A request with many keys has them
+/// loaded when it holds them.
+#[inline]
+fn first_keys<'a>(requests: &'a Ahead, input: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+    requests.upcoming(input).filter_map(|argv| argv.get(1))
 }

@@ -6,6 +6,8 @@ use super::{Args, CommandResult, Ctx};
 use crate::config::Param;
 use crate::resp::Argv;
 use std::collections::HashMap;
+use std::iter::StepBy;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 /// How many arguments a command takes, its name included (and its container's).
@@ -360,6 +362,9 @@ pub struct Command {
     pub is_for_subscribers: bool,
     /// Takes the same short time always, so that its calls are timed by sampling (see `metering`).
     pub is_quick: bool,
+    /// Reads or writes keys and does nothing else: no gate looks at more than what [`super::dispatch::is_plain`] asks
+    /// for, and it leaves all that as it was.
+    pub is_plain: bool,
     /// More than one key, keys in places that vary, or one to wait for: held together while the command runs.
     pub holds_keys: bool,
     /// Index into per-command statistics.
@@ -394,6 +399,14 @@ impl Command {
             holds_keys: spec.has(Flag::Blocking)
                 || spec.key_specs().count() > 1
                 || spec.key_specs().any(|keys| keys.find != Find::Range { last: 0, step: 1, limit: 0 }),
+            is_plain: (spec.has(Flag::Write) || spec.has(Flag::ReadOnly))
+                && container.is_none()
+                && spec.subcommands.is_empty()
+                && spec.guard.is_none()
+                && !spec.needs_vm
+                && ![Flag::Admin, Flag::PubSub, Flag::Blocking, Flag::NoScript]
+                    .iter()
+                    .any(|&flag| spec.has(flag)),
             number,
             subcommands: spec
                 .subcommands
@@ -420,6 +433,24 @@ impl Command {
         self.spec.key_specs().flat_map(of)
     }
 
+    /// Positions of all keys of a call where they are a plain range of the arguments, as in MGET and DEL: no list of
+    /// them has to be made.
+    #[inline]
+    pub fn key_range(&self, argv: Argv<'_>) -> Option<StepBy<Range<usize>>> {
+        let [KeySpec { begin: Begin::Index(begin), find: Find::Range { last, step, limit: 0 | 1 }, usage }] =
+            self.spec.keys
+        else {
+            return None;
+        };
+        let (begin, step) = (usize::from(*begin), usize::from((*step).max(1)));
+        let end = if *last < 0 {
+            (argv.len() + 1).saturating_sub(usize::from(last.unsigned_abs()))
+        } else {
+            begin + usize::from(last.unsigned_abs()) + 1
+        };
+        (*usage != KeyUse::NotKey).then(|| (begin..end.min(argv.len())).step_by(step))
+    }
+
     /// Positions of all keys of a call.
     pub fn key_positions(&self, argv: Argv<'_>) -> Vec<usize> {
         self.spec.key_specs().flat_map(|keys| keys.positions(argv)).collect()
@@ -433,16 +464,62 @@ fn subscribes(spec: &CommandSpec) -> bool {
 
 /// The whole table, by lower-case name.
 pub struct Table {
-    commands: HashMap<&'static [u8], Command, foldhash::fast::RandomState>,
+    commands: HashMap<&'static [u8], &'static Command, foldhash::fast::RandomState>,
+    /// Those with short names again, by the name's eight bytes.
+    short: Box<[Short; SHORT]>,
     /// Full names by [`Command::number`].
     names: Vec<&'static str>,
 }
 
 const NAME_MAX: usize = 32;
+/// Slots for short names, a power of two; few names share one.
+const SHORT: usize = 1024;
+
+/// A command by the eight bytes of its name, which most requests are found by in a few instructions.
+type Short = (u64, Option<&'static Command>);
+
+/// A name of at most eight bytes as a number, and its slot. Letters count as lower case, and nothing else counts as a
+/// lower-case letter, so a name that has the number of one in such letters is that name.
+#[inline]
+fn short_name(name: &[u8]) -> Option<(u64, usize)> {
+    if name.is_empty() || name.len() > 8 {
+        return None;
+    }
+    let mut number = 0;
+    for (i, &byte) in name.iter().enumerate() {
+        number |= u64::from(byte | 0x20) << (8 * i);
+    }
+    Some((number, (number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54) as usize))
+}
 
 impl Table {
+    fn new(
+        commands: HashMap<&'static [u8], &'static Command, foldhash::fast::RandomState>,
+        names: Vec<&'static str>,
+    ) -> Table {
+        let mut short = Box::new([(0, None); SHORT]);
+        for (name, command) in &commands {
+            if name.iter().all(u8::is_ascii_lowercase)
+                && let Some((number, slot)) = short_name(name)
+            {
+                short[slot] = (number, Some(*command));
+            }
+        }
+        Table { commands, short, names }
+    }
+
     #[inline]
-    pub fn find(&self, name: &[u8]) -> Option<&Command> {
+    pub fn find(&self, name: &[u8]) -> Option<&'static Command> {
+        if let Some((number, slot)) = short_name(name)
+            && let (known, Some(command)) = self.short[slot]
+            && known == number
+        {
+            return Some(command);
+        }
+        self.find_any(name)
+    }
+
+    fn find_any(&self, name: &[u8]) -> Option<&'static Command> {
         if name.len() > NAME_MAX {
             return None;
         }
@@ -450,11 +527,11 @@ impl Table {
         let lower = &mut lower[..name.len()];
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
-        self.commands.get(&*lower)
+        self.commands.get(&*lower).copied()
     }
 
     /// By name, `|` between container and subcommand.
-    pub fn find_full(&self, name: &[u8]) -> Option<&Command> {
+    pub fn find_full(&self, name: &[u8]) -> Option<&'static Command> {
         let mut parts = name.splitn(2, |&byte| byte == b'|');
         let command = self.find(parts.next()?)?;
         match parts.next() {
@@ -466,8 +543,8 @@ impl Table {
     }
 
     /// In alphabetical order.
-    pub fn all(&self) -> Vec<&Command> {
-        let mut all: Vec<_> = self.commands.values().collect();
+    pub fn all(&self) -> Vec<&'static Command> {
+        let mut all: Vec<_> = self.commands.values().copied().collect();
         all.sort_unstable_by_key(|command| command.spec.name);
         all
     }
@@ -497,9 +574,12 @@ pub static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let commands = super::FAMILIES
         .iter()
         .flat_map(|family| family.iter())
-        .map(|spec| (spec.name.as_bytes(), Command::new(spec, None, &mut names)))
+        .map(|spec| {
+            let command: &'static Command = Box::leak(Box::new(Command::new(spec, None, &mut names)));
+            (spec.name.as_bytes(), command)
+        })
         .collect();
-    Table { commands, names }
+    Table::new(commands, names)
 });
 
 /// The words for a name that the table lacks.

@@ -1,6 +1,7 @@
 //! The classic commands: `get`, `set`, `incr` and their kin. `protocol.txt`, "Storage commands" to
 //! "Touch".
 
+use super::ahead;
 use super::decode::{Direction, MAX_KEY, Retrieval, Storage};
 use super::encode;
 use super::error::Refusal;
@@ -9,6 +10,7 @@ use super::permission::{self, Need};
 use super::session::Turn;
 use super::words::Words;
 use super::writes::{Counted, Outcome, Sum};
+use crate::store::Places;
 use crate::wire::FLUSH_AT;
 
 /// How the answering of a line of keys ended. `left`: bytes of it not looked at.
@@ -30,7 +32,13 @@ pub(super) enum Keys {
 #[inline]
 pub(super) fn get(turn: &mut Turn<'_>, how: Retrieval, line: &[u8], is_whole: bool) -> Keys {
     let mut words = Words::new(line);
+    let mut number = 0;
     loop {
+        // The session has loaded the first ones.
+        if number > 0 && number % Places::MOST == 0 {
+            ahead::load(turn.daemon, words.take(Places::MOST));
+        }
+        number += 1;
         let left = words.rest().len();
         if turn.out.len() >= FLUSH_AT {
             return Keys::Full { left };

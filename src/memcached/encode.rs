@@ -2,7 +2,7 @@
 
 use super::error::Refusal;
 use crate::store::{Item, Value};
-use crate::wire::Out;
+use crate::wire::{Out, Short};
 
 /// One line of text.
 pub(super) fn line(out: &mut Out, text: &str) {
@@ -20,15 +20,16 @@ pub(super) fn refusal(out: &mut Out, why: Refusal) {
 pub(super) fn value(out: &mut Out, key: &[u8], item: &Item<'_>, size: usize, unique: Option<u64>) {
     out.put(b"VALUE ");
     out.put(key);
-    out.put_u8(b' ');
-    out.put_int(item.flags());
-    out.put_u8(b' ');
-    out.put_int(size);
-    if let Some(unique) = unique {
-        out.put_u8(b' ');
-        out.put_int(unique);
+    // A string ends before 4 GiB: `proto-max-bulk-len` bounds what requests bring and what they lengthen.
+    let head = Short::new().byte(b' ').number(item.flags()).byte(b' ').number(size as u32);
+    match unique {
+        None => out.put_short(&head.line_end()),
+        Some(unique) => {
+            out.put_short(&head.byte(b' '));
+            out.put_int(unique);
+            out.put(b"\r\n");
+        }
     }
-    out.put(b"\r\n");
     data(out, item);
 }
 

@@ -14,6 +14,7 @@
 //! counts as present for `add`, and refuses `append` and `incr` in memcached's own words.
 
 mod admin;
+mod ahead;
 mod auth;
 mod base64;
 mod binary;

@@ -8,14 +8,14 @@ use super::error::Refusal;
 use super::permission::{self, Need};
 use super::state::State;
 use super::words::{Args, Words};
-use super::{DATABASE, admin, auth, classic, encode, meta, operations, writes};
+use super::{DATABASE, admin, ahead, auth, classic, encode, meta, operations, writes};
 use crate::acl::{Login, User};
 use crate::clients::Client;
 use crate::clock::Millis;
 use crate::config::Param;
 use crate::daemon::{Context, Daemon};
 use crate::observe::{Counter, Counters};
-use crate::store::Db;
+use crate::store::{Db, Place, Places};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
 use std::sync::Arc;
 
@@ -23,6 +23,8 @@ use std::sync::Arc;
 pub struct Session {
     client: Arc<Client>,
     midst: Midst,
+    /// `foresee` has seen to the first requests.
+    has_foreseen: bool,
     login: Login,
 }
 
@@ -91,7 +93,16 @@ impl Session {
     pub fn new(client: Arc<Client>, daemon: &Daemon) -> Session {
         let login = Login::new(&daemon.acl);
         client.become_user(login.user());
-        Session { client, midst: Midst::Fresh, login }
+        Session { client, midst: Midst::Fresh, has_foreseen: false, login }
+    }
+
+    /// Says where the first requests will look.
+    #[inline]
+    pub fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
+        if let Midst::Between = self.midst {
+            self.has_foreseen = true;
+            ahead::keys(input).for_each(|key| places.push(daemon.store.foresee(DATABASE, key)));
+        }
     }
 
     /// Executes the complete requests at the start of `input`. After `Next::Flush` it is called again
@@ -115,8 +126,14 @@ impl Session {
             max_item: daemon.config.size(Param::MaxItemSize),
         };
         let mut scratch = Scratch::new();
-        let mut consumed = 0;
+        let (mut consumed, mut steps) = (0, usize::from(std::mem::take(&mut self.has_foreseen)));
         loop {
+            if steps % Places::MOST == 0
+                && let Midst::Between = self.midst
+            {
+                ahead::load(daemon, ahead::keys(&input[consumed..]));
+            }
+            steps += 1;
             if turn.out.len() >= FLUSH_AT {
                 return Progress { consumed, next: Next::Flush };
             }

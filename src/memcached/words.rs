@@ -37,18 +37,30 @@ impl<'a> Iterator for Words<'a> {
         while text.get(start) == Some(&b' ') {
             start += 1;
         }
-        let mut end = start;
-        while let Some(&byte) = text.get(end) {
-            // One comparison a byte for ordinary ones; tabs and the like are part of a word.
-            if byte <= b' ' && (byte == b' ' || byte == 0) {
-                break;
-            }
-            end += 1;
-        }
+        let end = start + word_length(&text[start..]);
         // A NUL ends the line.
         self.rest = if text.get(end) == Some(&0) { &[] } else { &text[end..] };
         (end > start).then(|| &text[start..end])
     }
+}
+
+/// Bytes before the first space or NUL; tabs and the like are part of a word. Eight at a time: keys are long.
+#[inline]
+fn word_length(text: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    // The lowest bit set is in the first byte that is zero; bits above it mean nothing.
+    let zeros = |bytes: u64| bytes.wrapping_sub(ONES) & !bytes & (ONES << 7);
+    let mut at = 0;
+    while let Some(chunk) = text[at..].first_chunk() {
+        let bytes = u64::from_le_bytes(*chunk);
+        let ends = zeros(bytes) | zeros(bytes ^ (ONES * u64::from(b' ')));
+        if ends != 0 {
+            return at + ends.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    let rest = &text[at..];
+    at + rest.iter().position(|&byte| byte == b' ' || byte == 0).unwrap_or(rest.len())
 }
 
 /// The first `MAX_WORDS` words, for commands that look at their count.
@@ -140,4 +152,18 @@ pub(super) fn int(text: &[u8]) -> Option<i32> {
 /// memcached's `safe_strtod`, for the few settings that are fractions.
 pub(super) fn real(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_word_ends_at_a_space_or_nul(text in prop::collection::vec(prop_oneof![4 => any::<u8>(), 1 => Just(b' '), 1 => Just(0), 1 => Just(0x21)], 0..40)) {
+            let end = text.iter().position(|&byte| byte == b' ' || byte == 0).unwrap_or(text.len());
+            prop_assert_eq!(word_length(&text), end);
+        }
+    }
 }

@@ -57,13 +57,15 @@ pub enum Step {
 /// Takes requests off a stream of bytes.
 #[derive(Debug, Default)]
 pub struct Decoder {
-    /// Arguments of the request at hand: ranges of the input, or of `inline`.
-    ranges: Vec<(u32, u32)>,
-    /// Arguments of an inline request, unquoted.
-    inline: Vec<u8>,
-    is_inline: bool,
+    /// Arguments of the requests at hand: ranges of the input, counted from where the request begins, or of `inline`.
+    pub(super) ranges: Vec<(u32, u32)>,
+    /// Where those of the request that is being decoded begin.
+    pub(super) first: usize,
+    /// Arguments of inline requests, unquoted.
+    pub(super) inline: Vec<u8>,
+    pub(super) is_inline: bool,
     /// Of a request that is not complete: arguments still missing, and where to go on.
-    missing: u32,
+    pub(super) missing: u32,
     resume: usize,
 }
 
@@ -183,17 +185,39 @@ impl Decoder {
     #[inline]
     pub fn step(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
         if self.missing == 0 {
-            self.ranges.clear();
+            self.forget();
+        }
+        self.find(input, limits)
+    }
+
+    /// Drops the arguments of all requests at hand.
+    #[inline]
+    pub(super) fn forget(&mut self) {
+        self.ranges.clear();
+        self.inline.clear();
+        (self.first, self.missing) = (0, 0);
+    }
+
+    /// `step` that keeps the arguments of requests before this one.
+    #[inline]
+    pub(super) fn find(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
+        if self.missing == 0 {
             match input.first() {
                 None => return Ok(Step::Incomplete(0)),
                 Some(b'*') => {}
                 Some(_) => return self.step_inline(input),
             }
             self.is_inline = false;
-            let Some((count, after)) = line(input, 1, ProtocolError::LongCount)? else {
-                return Ok(Step::Incomplete(0));
+            let (count, after) = match short_number(input, 1) {
+                Some((count, after)) => (i64::from(count), after),
+                None => {
+                    let Some((count, after)) = line(input, 1, ProtocolError::LongCount)? else {
+                        return Ok(Step::Incomplete(0));
+                    };
+                    let count = integer(count).filter(|&n| n <= i64::from(i32::MAX));
+                    (count.ok_or(ProtocolError::Count)?, after)
+                }
             };
-            let count = integer(count).filter(|&n| n <= i64::from(i32::MAX)).ok_or(ProtocolError::Count)?;
             if count <= 0 {
                 return Ok(Step::Request(after));
             }
@@ -206,6 +230,7 @@ impl Decoder {
         self.bulks(input, limits)
     }
 
+    #[inline]
     fn bulks(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
         while self.missing > 0 {
             let at = self.resume;
@@ -220,11 +245,18 @@ impl Decoder {
                     };
                 }
             }
-            let Some((length, from)) = line(input, at + 1, ProtocolError::LongLength)? else {
-                return Ok(Step::Incomplete(0));
+            let (length, from) = match short_number(input, at + 1) {
+                // `proto-max-bulk-len` is a megabyte at least.
+                Some((length, from)) => (i64::from(length), from),
+                None => {
+                    let Some((length, from)) = line(input, at + 1, ProtocolError::LongLength)? else {
+                        return Ok(Step::Incomplete(0));
+                    };
+                    let bound = limits.bulk_max.min(i64::from(u32::MAX / 2));
+                    let length = integer(length).filter(|n| (0..=bound).contains(n));
+                    (length.ok_or(ProtocolError::Length)?, from)
+                }
             };
-            let bound = limits.bulk_max.min(i64::from(u32::MAX / 2));
-            let length = integer(length).filter(|n| (0..=bound).contains(n)).ok_or(ProtocolError::Length)?;
             if limits.stranger && length > STRANGER_BULK_MAX {
                 return Err(ProtocolError::StrangerLength);
             }
@@ -255,7 +287,6 @@ impl Decoder {
         };
         let text = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
         self.is_inline = true;
-        self.inline.clear();
         split_words(text, &mut self.inline, &mut self.ranges).ok_or(ProtocolError::Quotes)?;
         Ok(Step::Request(end + 1))
     }
@@ -274,6 +305,28 @@ impl Decoder {
         }
         self.inline = Vec::new();
     }
+}
+
+/// The number of one to four digits whose line begins at `at`, and where the next line begins. `None`: look closer.
+#[inline]
+fn short_number(input: &[u8], at: usize) -> Option<(u32, usize)> {
+    // An argument follows on nearly every length, so this many bytes are there.
+    let text: &[u8; 6] = input.get(at..)?.first_chunk()?;
+    let mut number = u32::from(text[0].wrapping_sub(b'0'));
+    if number > 9 {
+        return None;
+    }
+    for (i, &byte) in text[1..5].iter().enumerate() {
+        if byte == b'\r' {
+            return Some((number, at + i + 3));
+        }
+        let digit = u32::from(byte.wrapping_sub(b'0'));
+        if digit > 9 || number == 0 {
+            return None;
+        }
+        number = number * 10 + digit;
+    }
+    None
 }
 
 /// The text from `at` up to the next CR, and where the next line begins. `None`: it has no end yet.
@@ -359,13 +412,13 @@ fn quoted(line: &[u8], mut at: usize, quote: u8, words: &mut Vec<u8>) -> Option<
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const LIMITS: Limits = Limits { bulk_max: 512 << 20, stranger: false };
+    pub(in crate::resp) const LIMITS: Limits = Limits { bulk_max: 512 << 20, stranger: false };
 
-    fn decode_all(chunks: &[&[u8]]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
+    pub(in crate::resp) fn decode_all(chunks: &[&[u8]]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
         let (mut decoder, mut buffer, mut requests) = (Decoder::default(), Vec::new(), Vec::new());
         for chunk in chunks {
             buffer.extend_from_slice(chunk);
@@ -383,7 +436,7 @@ mod tests {
         (requests, None)
     }
 
-    fn encode(request: &[Vec<u8>]) -> Vec<u8> {
+    pub(in crate::resp) fn encode(request: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = format!("*{}\r\n", request.len()).into_bytes();
         for arg in request {
             bytes.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());

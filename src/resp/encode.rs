@@ -2,7 +2,7 @@
 //! What RESP2 has no type for is written as Redis writes it there.
 
 use crate::double;
-use crate::wire::Out;
+use crate::wire::{Out, Short};
 use bytes::Bytes;
 
 /// Writes replies of one client.
@@ -65,7 +65,10 @@ impl<'o> Reply<'o> {
 
     #[inline]
     pub fn bulk(&mut self, bytes: &[u8]) {
-        self.head(b'$', bytes.len());
+        match u32::try_from(bytes.len()) {
+            Ok(len) => self.out.put_short(&Short::new().byte(b'$').number(len).line_end()),
+            Err(_) => self.head(b'$', bytes.len()),
+        }
         self.out.put(bytes);
         self.out.put(b"\r\n");
     }

@@ -1,8 +1,10 @@
 //! The RESP2 and RESP3 wire (<https://redis.io/docs/latest/develop/reference/protocol-spec/>). Knows no
 //! command.
 
+mod ahead;
 mod decode;
 mod encode;
 
+pub use ahead::{Ahead, Found};
 pub use decode::{Argv, Decoder, Limits, OwnedArgv, ProtocolError, Step};
 pub use encode::Reply;

@@ -1,11 +1,14 @@
-//! One connection: read what there is, execute it all, write the replies in one go, wait.
+//! One connection, as the stages of a round see it ([`super::round`]): read what there is, execute it all, write the
+//! replies in one go, wait.
 //!
-//! A request costs one `recv` and one `send`, and its share of an `epoll_wait`. Between turns a
-//! connection owns no buffer unless a request is incomplete or a reply not yet taken: reading and
-//! writing happen in the worker's. A client that does not read is not read from either.
+//! A request costs one `recv` and one `send`, and its share of an `epoll_wait`. Between rounds a connection owns no
+//! buffer unless a request is incomplete or a reply not yet taken: reading and writing happen in the worker's. A
+//! client that does not read is not read from either.
 
+use super::ready::Bell;
+use super::round::Moment;
 use super::transport::Transport;
-use super::worker::{Scratch, WorkerState};
+use super::worker::{Tenancy, WorkerState};
 use crate::clients::{Client, Unblock};
 use crate::clock::Millis;
 use crate::commands;
@@ -13,13 +16,14 @@ use crate::config::{ClientClass, OutputLimit, Param};
 use crate::daemon::{Context, Daemon};
 use crate::memcached;
 use crate::observe::Counter;
+use crate::store::Place;
 use crate::wire::{Next, Out, Progress};
-use std::future::poll_fn;
+use std::cell::Cell;
 use std::io::{self, ErrorKind, IoSlice};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task;
 use std::time::Duration;
 
 /// Bytes that an incomplete request's buffer grows by, at least and at most: a claimed length is believed
@@ -30,6 +34,8 @@ const READ_MAX: usize = 4 << 20;
 /// What the loop needs of a protocol.
 pub(super) trait Protocol: 'static {
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress;
+    /// Says where the first requests will look.
+    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>);
     /// Instead of `feed` while a script has the store, after `busy-reply-threshold`. `None`: it waits.
     fn feed_busy(&mut self, _context: Context<'_>, _input: &[u8], _out: &mut Out) -> Option<Progress> {
         None
@@ -56,6 +62,11 @@ impl Protocol for commands::Session {
     #[inline]
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
         self.feed(context, input, out)
+    }
+
+    #[inline]
+    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
+        self.foresee(daemon, input, places);
     }
 
     fn feed_busy(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Option<Progress> {
@@ -91,6 +102,11 @@ impl Protocol for memcached::Session {
         context.daemon.tracking.tell_news();
         progress
     }
+
+    #[inline]
+    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
+        self.foresee(daemon, input, places);
+    }
 }
 
 /// Why a connection ends.
@@ -106,12 +122,68 @@ impl From<io::Error> for End {
     }
 }
 
-/// What woke the connection.
-enum Wake {
-    Readable,
-    Writable,
-    Mail,
-    Time,
+/// What came of the first stage.
+pub(super) enum Received {
+    /// So many bytes, in the round's buffer.
+    Bytes(usize),
+    /// What the connection carries is to be executed.
+    Carried,
+    /// Nothing to execute.
+    Nothing,
+    /// The connection ends.
+    End,
+}
+
+/// The connection ends.
+pub(super) struct Ended;
+
+/// How a connection leaves a round.
+pub(super) enum Rest {
+    /// Its bell brings it back.
+    Waits,
+    /// It has more to do at once.
+    GoesOn,
+}
+
+/// A connection of whatever transport and protocol; one call a stage.
+pub(super) trait Member {
+    /// Reads once, into `room` or behind what it carries already.
+    fn receive(&mut self, room: &mut [u8]) -> Received;
+    /// Says where the requests in the bytes will look.
+    fn foresee(&mut self, input: &[u8], places: &mut Vec<Place>);
+    /// Executes the bytes, or what it carries. Replies go to `out`, which is empty.
+    fn execute(&mut self, moment: &mut Moment<'_>, input: Option<&[u8]>, out: &mut Out);
+    /// Writes `out`; what the socket does not take is kept.
+    fn answer(&mut self, out: &mut Out) -> Result<(), Ended>;
+    /// Sees to it that the waker of `cx` is woken when there is something to do.
+    fn rest(&mut self, cx: &mut task::Context<'_>) -> Rest;
+    /// Lets go of what it has elsewhere. `false`: not yet, its bell brings it back.
+    fn leave(&mut self) -> bool;
+}
+
+/// Rings a connection's bell after a while, unless it is dropped before.
+struct Alarm {
+    has_rung: Rc<Cell<bool>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Alarm {
+    fn after(wait: Duration, bell: Arc<Bell>) -> Alarm {
+        let has_rung = Rc::new(Cell::new(false));
+        let rung = has_rung.clone();
+        let task = tokio::task::spawn_local(async move {
+            tokio::time::sleep(wait).await;
+            rung.set(true);
+            bell.ring();
+        });
+        Alarm { has_rung, task }
+    }
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 pub(super) struct Connection<S, P> {
@@ -119,135 +191,188 @@ pub(super) struct Connection<S, P> {
     protocol: P,
     client: Arc<Client>,
     worker: Rc<WorkerState>,
+    bell: Arc<Bell>,
+    _tenancy: Tenancy,
     /// An incomplete request, or what is not executed yet.
     carry: Vec<u8>,
     /// Bytes that the request in `carry` is known to lack.
     lacking: usize,
     /// Replies that the client has not taken yet.
     out: Out,
+    /// The socket may hold more than was read.
+    has_more: bool,
     /// The protocol has asked for a flush, not for more bytes: show it `carry` again.
     goes_on: bool,
     /// Close when `out` is written.
     closing: bool,
+    /// It has ended, but cannot be closed yet.
+    is_leaving: bool,
     /// Nothing is executed before this moment (`None` within: until woken).
     waiting: Option<Option<Millis>>,
     /// Since when more is unread than the soft limit of the client's class allows.
     hoards_since: Option<Millis>,
+    alarm: Option<Alarm>,
+}
+
+impl<S: Transport, P: Protocol> Member for Connection<S, P> {
+    #[inline]
+    fn receive(&mut self, room: &mut [u8]) -> Received {
+        self.try_receive(room).unwrap_or_else(|end| {
+            self.note_end(end);
+            Received::End
+        })
+    }
+
+    #[inline]
+    fn foresee(&mut self, input: &[u8], places: &mut Vec<Place>) {
+        self.protocol.foresee(&self.worker.daemon, input, places);
+    }
+
+    #[inline]
+    fn execute(&mut self, moment: &mut Moment<'_>, input: Option<&[u8]>, out: &mut Out) {
+        match input {
+            Some(input) => {
+                let progress = self.feed(moment, input, out);
+                if progress.consumed < input.len() {
+                    self.carry.extend_from_slice(&input[progress.consumed..]);
+                }
+                self.follow(progress.next);
+            }
+            None => self.execute_carry(moment, out),
+        }
+    }
+
+    #[inline]
+    fn answer(&mut self, out: &mut Out) -> Result<(), Ended> {
+        self.try_answer(out).map_err(|end| {
+            self.note_end(end);
+            Ended
+        })
+    }
+
+    #[inline]
+    fn rest(&mut self, cx: &mut task::Context<'_>) -> Rest {
+        self.client.query_bytes.store(self.carry.len() as u64, Ordering::Relaxed);
+        let writing = !self.out.is_empty();
+        let reading = self.waiting.is_some() || !writing;
+        let goes_on = self.client.wants_attention()
+            || (self.has_more || self.goes_on) && self.waiting.is_none() && !writing
+            || reading && self.stream.poll_readable(cx).is_ready()
+            || writing && self.stream.poll_writable(cx).is_ready();
+        if goes_on {
+            return Rest::GoesOn;
+        }
+        if self.waiting.is_some() || self.hoards_since.is_some() {
+            self.set_alarm();
+        }
+        Rest::Waits
+    }
+
+    fn leave(&mut self) -> bool {
+        /// How soon it looks again whether a script has the store, or its session.
+        const AGAIN: Duration = Duration::from_millis(1);
+        self.is_leaving = true;
+        let daemon = &self.worker.daemon;
+        // It may hold keys in the store (WATCH), which a script may have.
+        if !self.protocol.is_away()
+            && let Some(_turn) = daemon.turns.enter(self.worker.number)
+        {
+            self.protocol.close(daemon, daemon.clock.now());
+            return true;
+        }
+        self.alarm = Some(Alarm::after(AGAIN, self.bell.clone()));
+        false
+    }
 }
 
 impl<S: Transport, P: Protocol> Connection<S, P> {
-    pub(super) fn new(stream: S, protocol: P, client: Arc<Client>, worker: Rc<WorkerState>) -> Self {
+    pub(super) fn new(
+        stream: S,
+        protocol: P,
+        client: Arc<Client>,
+        worker: Rc<WorkerState>,
+        bell: Arc<Bell>,
+        tenancy: Tenancy,
+    ) -> Self {
+        client.set_waker(bell.clone().into());
         Connection {
             stream,
             protocol,
             client,
             worker,
+            bell,
+            _tenancy: tenancy,
             carry: Vec::new(),
             lacking: 0,
             out: Out::new(),
+            has_more: false,
             goes_on: false,
             closing: false,
+            is_leaving: false,
             waiting: None,
             hoards_since: None,
+            alarm: None,
         }
     }
 
-    /// Serves until the connection ends.
-    pub(super) async fn run(mut self) {
-        poll_fn(|cx| {
-            self.client.set_waker(cx.waker().clone());
-            Poll::Ready(())
-        })
-        .await;
-        loop {
-            match self.turn() {
-                Ok(()) => {}
-                Err(End::Closed) => break,
-                Err(End::Failed(error)) => {
-                    tracing::debug!(client = self.client.id, %error, "connection lost");
-                    break;
-                }
-            }
-            let wake = self.wait().await;
-            if let Wake::Mail = wake
-                && self.read_mail()
-            {
-                break;
-            }
-            if let Wake::Time = wake {
-                self.stop_hoarding();
-                if self.waiting.take().is_some() {
-                    self.goes_on = true;
-                }
-            }
-        }
-        let worker = self.worker.clone();
-        // It may hold keys in the store (WATCH), which a script may have.
-        let _turn = loop {
-            if !self.protocol.is_away()
-                && let Some(turn) = worker.daemon.turns.enter(worker.number)
-            {
-                break turn;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        };
-        self.protocol.close(&worker.daemon, worker.daemon.clock.now());
-    }
-
-    /// Does all that can be done without waiting.
-    fn turn(&mut self) -> Result<(), End> {
-        let worker = self.worker.clone();
-        let scratch = &mut *worker.scratch.borrow_mut();
-        // A connection that failed in the middle of its turn leaves its replies behind: they are nobody else's.
-        scratch.out.clear();
-        loop {
-            if !self.out.is_empty() && !self.write_rest()? {
-                return Ok(());
-            }
-            if self.closing {
-                return Err(End::Closed);
-            }
-            if self.waiting.is_some() {
-                return self.read_ahead();
-            }
-            let more = if self.goes_on {
-                self.goes_on = false;
-                self.execute_carry(scratch);
-                true
-            } else {
-                self.read_and_execute(scratch)?
-            };
-            self.write(&mut scratch.out)?;
-            if !more && !self.goes_on && !self.closing {
-                return Ok(());
-            }
-        }
-    }
-
-    /// Reads once and executes. `false`: there is no more to read now.
     #[inline]
-    fn read_and_execute(&mut self, scratch: &mut Scratch) -> Result<bool, End> {
+    fn try_receive(&mut self, room: &mut [u8]) -> Result<Received, End> {
+        self.has_more = false;
+        if self.client.wants_attention() || self.alarm.is_some() || self.is_leaving {
+            self.look_around()?;
+        }
+        if !self.out.is_empty() && !self.write_rest()? {
+            return Ok(Received::Nothing);
+        }
+        if self.closing {
+            return Err(End::Closed);
+        }
+        if self.waiting.is_some() {
+            return self.read_ahead();
+        }
+        if self.goes_on {
+            self.goes_on = false;
+            return Ok(Received::Carried);
+        }
         if !self.carry.is_empty() {
-            return self.read_more_and_execute(scratch);
+            return self.read_more();
         }
-        let read = match self.stream.try_read(&mut scratch.input) {
-            Ok(0) => return Err(End::Closed),
-            Ok(read) => read,
-            Err(error) if error.kind() == ErrorKind::WouldBlock => return self.stop_or_wait(),
-            Err(error) => return Err(error.into()),
-        };
-        let is_drained = read < scratch.input.len();
-        if is_drained {
-            self.stream.is_drained();
+        match self.stream.try_read(room) {
+            Ok(0) => Err(End::Closed),
+            Ok(read) => {
+                self.note_read(read, read == room.len());
+                Ok(Received::Bytes(read))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => self.stop_or_wait(),
+            Err(error) => Err(error.into()),
         }
-        self.note_read(read);
-        let progress = self.feed(&scratch.input[..read], &mut scratch.out);
-        self.carry.extend_from_slice(&scratch.input[progress.consumed..read]);
-        self.follow(progress.next);
-        Ok(!is_drained)
     }
 
-    fn read_more_and_execute(&mut self, scratch: &mut Scratch) -> Result<bool, End> {
+    /// What is not the socket's: an alarm, mail.
+    fn look_around(&mut self) -> Result<(), End> {
+        if self.is_leaving {
+            return Err(End::Closed);
+        }
+        if self.alarm.take().is_some_and(|alarm| alarm.has_rung.get()) {
+            self.stop_hoarding();
+            if self.waiting.take().is_some() {
+                self.goes_on = true;
+            }
+        }
+        if self.client.wants_attention() && self.read_mail() {
+            return Err(End::Closed);
+        }
+        Ok(())
+    }
+
+    fn note_end(&self, end: End) {
+        if let End::Failed(error) = end {
+            tracing::debug!(client = self.client.id, %error, "connection lost");
+        }
+    }
+
+    /// Reads behind what it carries.
+    fn read_more(&mut self) -> Result<Received, End> {
         // At most as much again as has come, so that a claim of gigabytes costs nothing.
         let most = self.carry.len().clamp(READ_MIN, READ_MAX);
         let room = self.lacking.clamp(READ_MIN, most);
@@ -259,26 +384,22 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
             Err(error) if error.kind() == ErrorKind::WouldBlock => return self.stop_or_wait(),
             Err(error) => return Err(error.into()),
         };
-        let is_drained = read < spare;
-        if is_drained {
-            self.stream.is_drained();
-        }
-        self.note_read(read);
+        self.note_read(read, read == spare);
         self.lacking = self.lacking.saturating_sub(read);
         if self.lacking == 0 {
-            self.execute_carry(scratch);
+            return Ok(Received::Carried);
         }
         self.bound_carry()?;
-        Ok(!is_drained)
+        Ok(Received::Nothing)
     }
 
     /// Reads what comes while the client's requests are held back: only so is a hang-up noticed.
-    fn read_ahead(&mut self) -> Result<(), End> {
+    fn read_ahead(&mut self) -> Result<Received, End> {
         loop {
             self.carry.reserve(READ_MIN);
             match self.stream.try_read_more(&mut self.carry) {
                 Ok(0) => return Err(End::Closed),
-                Ok(read) => self.note_read(read),
+                Ok(read) => self.note_read(read, true),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
             }
@@ -287,7 +408,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         if self.carry.is_empty() {
             self.carry = Vec::new();
         }
-        self.stop_or_wait().map(|_| ())
+        self.stop_or_wait()
     }
 
     /// An unfinished request has a bound, whatever length it claims.
@@ -299,9 +420,9 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         Err(End::Closed)
     }
 
-    fn execute_carry(&mut self, scratch: &mut Scratch) {
+    fn execute_carry(&mut self, moment: &mut Moment<'_>, out: &mut Out) {
         let input = std::mem::take(&mut self.carry);
-        let progress = self.feed(&input, &mut scratch.out);
+        let progress = self.feed(moment, &input, out);
         self.carry = input;
         if progress.consumed == self.carry.len() {
             self.carry = Vec::new();
@@ -312,17 +433,17 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
     }
 
     #[inline]
-    fn feed(&mut self, input: &[u8], out: &mut Out) -> Progress {
-        let daemon = &*self.worker.daemon;
-        let now = daemon.clock.now();
-        self.client.last_active.store(now.0, Ordering::Relaxed);
-        let context = Context { daemon, counters: self.worker.counters(), now, busy: None };
+    fn feed(&mut self, moment: &mut Moment<'_>, input: &[u8], out: &mut Out) -> Progress {
+        let daemon = &*moment.state.daemon;
+        self.client.last_active.store(moment.now.0, Ordering::Relaxed);
+        let context = Context { daemon, counters: moment.state.counters(), now: moment.now, busy: None };
         if let Some(progress) = self.protocol.collect(out) {
             return progress;
         }
-        match daemon.turns.enter(self.worker.number) {
-            Some(_turn) => self.protocol.feed(context, input, out),
-            None => without_store(&mut self.protocol, &self.client, context, input, out),
+        if moment.enter() {
+            self.protocol.feed(context, input, out)
+        } else {
+            without_store(&mut self.protocol, &self.client, context, input, out)
         }
     }
 
@@ -337,7 +458,11 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
     }
 
     #[inline]
-    fn note_read(&self, bytes: usize) {
+    fn note_read(&mut self, bytes: usize, is_full: bool) {
+        self.has_more = is_full;
+        if !is_full {
+            self.stream.is_drained();
+        }
         self.worker.counters().add(Counter::BytesRead, bytes as u64);
         self.worker.counters().add(Counter::Reads, 1);
         let client = &self.client;
@@ -345,11 +470,20 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
     }
 
     /// Nothing to read: a daemon that stops has answered all that was in flight.
-    fn stop_or_wait(&self) -> Result<bool, End> {
-        if self.worker.daemon.shutdown.is_asked() { Err(End::Closed) } else { Ok(false) }
+    fn stop_or_wait(&self) -> Result<Received, End> {
+        if self.worker.daemon.shutdown.is_asked() { Err(End::Closed) } else { Ok(Received::Nothing) }
     }
 
-    /// Writes what a turn has answered; what the socket does not take is kept.
+    #[inline]
+    fn try_answer(&mut self, out: &mut Out) -> Result<(), End> {
+        self.write(out)?;
+        if !self.carry.is_empty() {
+            self.bound_carry()?;
+        }
+        if self.closing && self.out.is_empty() { Err(End::Closed) } else { Ok(()) }
+    }
+
+    /// Writes what a round has answered; what the socket does not take is kept.
     #[inline]
     fn write(&mut self, out: &mut Out) -> Result<(), End> {
         if out.is_empty() {
@@ -441,35 +575,13 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         self.closing = true;
     }
 
-    async fn wait(&mut self) -> Wake {
-        self.client.query_bytes.store(self.carry.len() as u64, Ordering::Relaxed);
-        let writing = !self.out.is_empty();
-        let reading = self.waiting.is_some() || !writing;
+    /// Has the bell rung when a wait or patience is over.
+    fn set_alarm(&mut self) {
         let patience = self.hoards_since.map(|since| patience(since, self.output_limit()).saturating_add(1));
-        match self.waiting.flatten().into_iter().chain(patience).min() {
-            Some(until) => {
-                let left = Duration::from_millis(until.since(self.worker.daemon.clock.now()));
-                tokio::time::timeout(left, self.ready(writing, reading)).await.unwrap_or(Wake::Time)
-            }
-            None => self.ready(writing, reading).await,
+        if let Some(until) = self.waiting.flatten().into_iter().chain(patience).min() {
+            let left = Duration::from_millis(until.since(self.worker.daemon.clock.now()));
+            self.alarm = Some(Alarm::after(left, self.bell.clone()));
         }
-    }
-
-    /// Waits for the socket or for mail.
-    async fn ready(&self, writing: bool, reading: bool) -> Wake {
-        poll_fn(|cx| {
-            if self.client.wants_attention() {
-                return Poll::Ready(Wake::Mail);
-            }
-            if reading && self.stream.poll_readable(cx).is_ready() {
-                return Poll::Ready(Wake::Readable);
-            }
-            if writing && self.stream.poll_writable(cx).is_ready() {
-                return Poll::Ready(Wake::Writable);
-            }
-            Poll::Pending
-        })
-        .await
     }
 
     /// `true`: close.

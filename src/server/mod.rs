@@ -1,9 +1,11 @@
 //! Sockets and tasks; knows no command. One thread accepts and hands each connection to the worker with
-//! the fewest; there it stays. A worker is a thread with a single-threaded tokio runtime: its tasks
-//! are plain loops that read, execute and write without leaving the thread.
+//! the fewest; there it stays. A worker is a thread with a single-threaded tokio runtime, which
+//! tells it whose socket is ready; it serves these connections together, in rounds ([`round`]).
 
 mod connection;
 mod listener;
+mod ready;
+mod round;
 mod transport;
 mod worker;
 

@@ -1,39 +1,33 @@
 //! A worker: a thread, its runtime, its connections, and its share of the store's housekeeping.
 
 use super::connection::Connection;
+use super::round::Rounds;
+use super::transport::Transport;
 use crate::clients::{Arrival, Client, Wire};
 use crate::config::Param;
 use crate::daemon::Daemon;
 use crate::observe::{Counter, Counters};
 use crate::{commands, memcached};
 use anyhow::Context as _;
-use std::cell::RefCell;
+use std::future::poll_fn;
 use std::net::TcpStream as StdTcpStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-/// Bytes that one read takes at most.
-const INPUT: usize = 64 * 1024;
 /// How often expiry, compaction and idle clients are looked after.
 const TICK: Duration = Duration::from_millis(100);
-
-/// Buffers that whichever connection has its turn reads into and answers into.
-pub(super) struct Scratch {
-    pub input: Box<[u8]>,
-    pub out: crate::wire::Out,
-}
 
 /// What the connections of a worker share.
 pub(super) struct WorkerState {
     pub daemon: Arc<Daemon>,
     pub number: usize,
-    pub scratch: RefCell<Scratch>,
 }
 
 impl WorkerState {
@@ -75,11 +69,11 @@ impl Worker {
         std::thread::Builder::new()
             .name(format!("worker-{number}"))
             .spawn(move || {
-                let scratch = Scratch { input: vec![0; INPUT].into(), out: crate::wire::Out::new() };
-                let state = Rc::new(WorkerState { daemon, number, scratch: RefCell::new(scratch) });
+                let state = Rc::new(WorkerState { daemon, number });
                 let tasks = tokio::task::LocalSet::new();
                 tasks.spawn_local(keep_house(state.clone(), of));
-                tasks.block_on(&runtime, welcome(state, arrivals, loaded));
+                // It decides by itself how much it does at once: tokio's budget would have it look in vain.
+                tasks.block_on(&runtime, tokio::task::unconstrained(work(state, arrivals, loaded)));
             })
             .context("cannot start a worker thread")?;
         Ok(Worker { newcomers, load })
@@ -96,44 +90,50 @@ impl Worker {
     }
 }
 
-/// Starts a task for each connection that the acceptor hands over.
-async fn welcome(state: Rc<WorkerState>, mut arrivals: UnboundedReceiver<Newcomer>, load: Arc<AtomicUsize>) {
-    while let Some(newcomer) = arrivals.recv().await {
-        let (state, seat) = (state.clone(), Seat(load.clone()));
-        tokio::task::spawn_local(async move {
-            let _seat = seat;
-            serve(newcomer, state).await;
-        });
-    }
+/// Takes in the connections that the acceptor hands over, and serves them all.
+async fn work(state: Rc<WorkerState>, mut arrivals: UnboundedReceiver<Newcomer>, load: Arc<AtomicUsize>) {
+    let mut rounds = Rounds::new(state.clone());
+    poll_fn(|cx| {
+        while let Poll::Ready(arrival) = arrivals.poll_recv(cx) {
+            let Some(newcomer) = arrival else { return Poll::Ready(()) };
+            welcome(newcomer, &state, Chair(load.clone()), &mut rounds);
+        }
+        rounds.poll(cx);
+        Poll::Pending
+    })
+    .await;
 }
 
 /// A connection's place in its worker's load: free again however the connection ends, by a panic too.
-struct Seat(Arc<AtomicUsize>);
+struct Chair(Arc<AtomicUsize>);
 
-impl Drop for Seat {
+impl Drop for Chair {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// A client's entry in the registry, likewise.
-struct Registration(Arc<Client>, Arc<Daemon>);
+/// What a connection has of its worker and of the registry of clients, until it is dropped.
+pub(super) struct Tenancy {
+    client: Arc<Client>,
+    daemon: Arc<Daemon>,
+    _chair: Chair,
+}
 
-impl Drop for Registration {
+impl Drop for Tenancy {
     fn drop(&mut self) {
-        self.1.clients.forget(&self.0);
+        self.daemon.clients.forget(&self.client);
     }
 }
 
-async fn serve(newcomer: Newcomer, state: Rc<WorkerState>) {
-    let daemon = state.daemon.clone();
+fn welcome(newcomer: Newcomer, state: &Rc<WorkerState>, chair: Chair, rounds: &mut Rounds) {
+    let daemon = &state.daemon;
     let fd = match &newcomer.socket {
         Socket::Tcp(socket) => socket.as_raw_fd(),
         Socket::Unix(socket) => socket.as_raw_fd(),
     };
-    let wire = newcomer.wire;
     let client = daemon.clients.register(Arrival {
-        wire,
+        wire: newcomer.wire,
         addr: newcomer.addr,
         laddr: newcomer.laddr,
         fd,
@@ -141,39 +141,38 @@ async fn serve(newcomer: Newcomer, state: Rc<WorkerState>) {
         worker: state.number,
         now: daemon.clock.now(),
     });
-    let _registration = Registration(client.clone(), daemon);
+    let tenancy = Tenancy { client: client.clone(), daemon: daemon.clone(), _chair: chair };
     state.counters().add(Counter::Connections, 1);
-    let lost = |error: std::io::Error| {
-        tracing::debug!(%error, "a connection was lost before its first turn");
+    let seated = match newcomer.socket {
+        Socket::Tcp(socket) => TcpStream::from_std(socket)
+            .map(|stream| seat(stream, newcomer.wire, client, state, tenancy, rounds)),
+        Socket::Unix(socket) => UnixStream::from_std(socket)
+            .map(|stream| seat(stream, newcomer.wire, client, state, tenancy, rounds)),
     };
-    match newcomer.socket {
-        Socket::Tcp(socket) => match TcpStream::from_std(socket) {
-            Ok(stream) => speak(stream, wire, client, state).await,
-            Err(error) => lost(error),
-        },
-        Socket::Unix(socket) => match UnixStream::from_std(socket) {
-            Ok(stream) => speak(stream, wire, client, state).await,
-            Err(error) => lost(error),
-        },
+    if let Err(error) = seated {
+        tracing::debug!(%error, "a connection was lost before its first turn");
     }
 }
 
-async fn speak<S: super::transport::Transport>(
+fn seat<S: Transport>(
     stream: S,
     wire: Wire,
     client: Arc<Client>,
-    state: Rc<WorkerState>,
+    state: &Rc<WorkerState>,
+    tenancy: Tenancy,
+    rounds: &mut Rounds,
 ) {
-    match wire {
+    let state = state.clone();
+    rounds.seat(|bell| match wire {
         Wire::Resp => {
             let session = commands::Session::new(client.clone(), &state.daemon);
-            Connection::new(stream, session, client, state).run().await;
+            Box::new(Connection::new(stream, session, client, state, bell, tenancy))
         }
         Wire::Memcached => {
             let session = memcached::Session::new(client.clone(), &state.daemon);
-            Connection::new(stream, session, client, state).run().await;
+            Box::new(Connection::new(stream, session, client, state, bell, tenancy))
         }
-    }
+    });
 }
 
 /// Expiry, compaction, idle clients: every worker looks after its own share.

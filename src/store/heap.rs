@@ -106,12 +106,19 @@ impl Garbage {
 impl Drop for Garbage {
     #[inline]
     fn drop(&mut self) {
-        /// As many allocations are freed in a few microseconds; Redis draws the line there too.
-        const LIGHT: usize = 64;
-        if !self.0.is_empty() && (self.0.len() > LIGHT || self.0.iter().any(|item| item.object.len() > LIGHT))
-        {
-            free_aside(std::mem::take(&mut self.0));
+        if !self.0.is_empty() {
+            free(std::mem::take(&mut self.0));
         }
+    }
+}
+
+/// Frees a few values here, what takes longer aside.
+#[inline(never)]
+fn free(items: Vec<Box<HeapItem>>) {
+    /// As many allocations are freed in a few microseconds; Redis draws the line there too.
+    const LIGHT: usize = 64;
+    if items.len() > LIGHT || items.iter().any(|item| item.object.len() > LIGHT) {
+        free_aside(items);
     }
 }
 

@@ -83,6 +83,18 @@ pub(super) struct Header {
     payload_len: u16,
 }
 
+/// Where the key begins, by shape: asked at every look-up.
+const KEY_AT: [u8; 256] = {
+    let mut at = [0; 256];
+    let mut shape = 0;
+    while shape < 256 {
+        let header = Header { shape: shape as u8, state: 0, key_len: 0, payload_len: 0 };
+        at[shape] = (header.db_at() + if header.has(shape::DB) { 1 } else { 0 }) as u8;
+        shape += 1;
+    }
+    at
+};
+
 impl Header {
     #[inline]
     pub(super) fn read(record: &[u8]) -> Header {
@@ -95,12 +107,12 @@ impl Header {
         }
     }
 
-    fn has(self, field: u8) -> bool {
+    const fn has(self, field: u8) -> bool {
         self.shape & field != 0
     }
 
     #[inline]
-    fn deadline_len(self) -> usize {
+    const fn deadline_len(self) -> usize {
         if !self.has(shape::DEADLINE) {
             0
         } else if self.has(shape::FAR) {
@@ -110,21 +122,21 @@ impl Header {
         }
     }
 
-    fn flags_at(self) -> usize {
+    const fn flags_at(self) -> usize {
         HEADER + self.deadline_len()
     }
 
-    fn cas_at(self) -> usize {
+    const fn cas_at(self) -> usize {
         self.flags_at() + if self.has(shape::FLAGS) { 4 } else { 0 }
     }
 
-    fn db_at(self) -> usize {
+    const fn db_at(self) -> usize {
         self.cas_at() + if self.has(shape::CAS) { 8 } else { 0 }
     }
 
     #[inline]
     fn key_at(self) -> usize {
-        self.db_at() + if self.has(shape::DB) { 1 } else { 0 }
+        usize::from(KEY_AT[usize::from(self.shape)])
     }
 
     #[inline]

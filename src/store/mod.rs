@@ -12,11 +12,13 @@
 //!                     └─ eviction which queue, who goes    ─► heap     large values, collections
 //! ```
 
+mod ahead;
 mod change;
 mod entry;
 pub mod eviction;
 mod expiry;
 mod heap;
+mod held;
 mod item;
 mod log;
 mod matches;
@@ -29,6 +31,7 @@ pub mod value;
 #[cfg(test)]
 mod tests;
 
+pub use ahead::{Place, Places};
 pub use change::{Event, EventClass, Interest, Observer};
 pub use entry::{
     Access, Change, ChangeError, Entry, Expiry, Item, Owned, OwnedValue, Put, StoreError, Value, WrongKind,
@@ -41,6 +44,7 @@ pub use value::{Collection, Kind, Object};
 use crate::clock::Millis;
 use change::Hub;
 use heap::Garbage;
+use held::{Held, SHARDS_MAX, ShardSet};
 use log::{Handle, Queue};
 use parking_lot::{Mutex, MutexGuard};
 use shard::{Shard, Shared, item_hash};
@@ -56,7 +60,7 @@ pub struct StoreOptions {
     /// Number of databases, at most 255.
     pub databases: u8,
     pub policy: PolicyKind,
-    /// Number of shards, a power of two; 0: chosen from the limit.
+    /// Number of shards, a power of two, 256 at most; 0: chosen from the limit.
     pub shards: usize,
     /// Seed of the key hash; random in the daemon, fixed in tests.
     pub seed: u64,
@@ -119,8 +123,8 @@ impl StoreStats {
 fn shards_for(limit: usize) -> usize {
     const SHARE: usize = 4 << 20;
     match limit {
-        0 => 256,
-        _ => (limit / SHARE).next_power_of_two().clamp(4, 256),
+        0 => SHARDS_MAX,
+        _ => (limit / SHARE).next_power_of_two().clamp(4, SHARDS_MAX),
     }
 }
 
@@ -128,7 +132,7 @@ impl Store {
     pub fn new(options: StoreOptions) -> Store {
         let shards = match options.shards {
             0 => shards_for(options.limit),
-            shards => shards.next_power_of_two(),
+            shards => shards.next_power_of_two().min(SHARDS_MAX),
         };
         let hub = Arc::new(Hub::new(options.databases.max(1)));
         Store {
@@ -160,7 +164,8 @@ impl Store {
             id: self.id_of(index),
             now,
             touching: true,
-            held: Vec::new(),
+            held: Held::default(),
+            places: Vec::new(),
             held_for_one: false,
         }
     }
@@ -348,8 +353,9 @@ pub struct Db<'s> {
     now: Millis,
     /// Do reads mark the access?
     touching: bool,
-    /// Shards held, ascending.
-    held: Vec<(usize, MutexGuard<'s, Shard>)>,
+    held: Held<'s>,
+    /// Room for [`Db::hold`].
+    places: Vec<Place>,
     /// They are held for a single command, which may let go of them before it has replied.
     held_for_one: bool,
 }
@@ -397,10 +403,9 @@ impl<'s> Db<'s> {
 
     #[inline]
     fn guard(&mut self, shard: usize) -> Guard<'_> {
-        if !self.held.is_empty()
-            && let Ok(at) = self.held.binary_search_by_key(&shard, |(number, _)| *number)
-        {
-            return Guard::Held(&mut self.held[at].1);
+        // Asked twice, because a borrow that is returned lasts in the other branch too.
+        if !self.held.is_empty() && self.held.get(shard).is_some() {
+            return Guard::Held(self.held.get_mut(shard).expect("it was there just now"));
         }
         Guard::Own(self.store.lock(shard))
     }
@@ -412,18 +417,16 @@ impl<'s> Db<'s> {
         if !self.held.is_empty() {
             return;
         }
-        let id = self.id;
-        let hashes: Vec<(usize, u32)> = keys
-            .map(|key| {
-                let hash = self.store.shared.hash(key);
-                (self.store.shard_of(hash), item_hash(hash, id))
-            })
-            .collect();
-        let mut numbers: Vec<usize> = hashes.iter().map(|&(number, _)| number).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        self.held.extend(numbers.into_iter().map(|number| (number, self.store.lock(number))));
-        self.prefetch(&hashes);
+        let (store, id) = (self.store, self.id);
+        self.places.clear();
+        self.places.extend(keys.map(|key| store.place_of(id, key)));
+        let mut set = ShardSet::default();
+        self.places.iter().for_each(|place| set.insert(place.shard as usize));
+        self.held.take(set, |shard| store.lock(shard));
+        let held =
+            |place: &Place| self.held.get(place.shard as usize).expect("the shards of all keys are held");
+        self.places.iter().for_each(|place| held(place).prefetch_bucket(place.hash));
+        self.places.iter().for_each(|place| held(place).prefetch_item(place.hash));
     }
 
     /// [`Db::hold`] for a single command.
@@ -447,23 +450,12 @@ impl<'s> Db<'s> {
         self.held_for_one = false;
     }
 
-    fn prefetch(&self, hashes: &[(usize, u32)]) {
-        let held = |shard: usize| {
-            let at = self.held.binary_search_by_key(&shard, |(number, _)| *number);
-            &*self.held[at.expect("the shards of all keys are held")].1
-        };
-        for &(shard, hash) in hashes {
-            held(shard).prefetch_bucket(hash);
-        }
-        for &(shard, hash) in hashes {
-            held(shard).prefetch_item(hash);
-        }
-    }
-
     /// Locks the whole store until `release`.
     pub fn hold_all(&mut self) {
         if self.held.is_empty() {
-            self.held.extend((0..self.store.shards.len()).map(|number| (number, self.store.lock(number))));
+            let mut all = ShardSet::default();
+            (0..self.store.shards.len()).for_each(|shard| all.insert(shard));
+            self.held.take(all, |shard| self.store.lock(shard));
         }
     }
 
@@ -480,7 +472,7 @@ impl<'s> Db<'s> {
     }
 
     pub fn release(&mut self) {
-        self.held.clear();
+        self.held.release();
         self.held_for_one = false;
         self.store.relieve(self.now);
     }

@@ -165,6 +165,12 @@ impl Shard {
         &mut self.tables[(hash >> (32 - SPENT)) as usize]
     }
 
+    /// Where in a shard the table of a hash lies, in bytes; for loading it before the shard is locked.
+    #[inline]
+    pub(super) const fn offset_of_table(hash: u32) -> usize {
+        std::mem::offset_of!(Shard, tables) + (hash >> (32 - SPENT)) as usize * size_of::<Table>()
+    }
+
     #[inline]
     pub(super) fn prefetch_bucket(&self, hash: u32) {
         self.table(hash).prefetch(hash << SPENT);

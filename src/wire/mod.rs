@@ -3,7 +3,7 @@
 
 mod out;
 
-pub use out::{Mark, Out};
+pub use out::{Mark, Out, Short};
 
 use crate::clock::Millis;
 

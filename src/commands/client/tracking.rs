@@ -20,6 +20,11 @@ pub struct Tracking {
 }
 
 impl Tracking {
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.options.is_some()
+    }
+
     /// Are the keys of commands that read to be remembered now?
     #[inline]
     pub fn remembers(&self) -> bool {
