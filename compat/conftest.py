@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+from run_reports import note_logs
 from servers import ALL_KINDS, KINDS, Server, start_server
 
-pytest_plugins = ["django_fixtures"]
+pytest_plugins = ["run_reports", "django_fixtures", "deploy_fixtures"]
 
 
 def pytest_report_header() -> str | None:
@@ -45,22 +46,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         without = [item for item in items if "magpie" in item.fixturenames]
         config.hook.pytest_deselected(items=without)
         items[:] = [item for item in items if item not in without]
-
-
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item):
-    """A failed test shows the end of the log of each daemon it used."""
-    report = (yield).get_result()
-    if report.failed:
-        for server in item.stash.get(SERVERS_USED, []):
-            report.sections.append((f"log of {server.name}", server.logs()))
-
-
-SERVERS_USED = pytest.StashKey[list[Server]]()
-
-
-def _note_use(request: pytest.FixtureRequest, server: Server) -> None:
-    request.node.stash.setdefault(SERVERS_USED, []).append(server)
 
 
 class SharedServers:
@@ -100,7 +85,7 @@ def shared_servers(server_directories):
 def _lend(request: pytest.FixtureRequest, shared_servers: SharedServers, kind: str):
     server = shared_servers.get(kind)
     server.flush()
-    _note_use(request, server)
+    note_logs(request, *server.processes)
     yield server
     assert server.is_alive(), f"{kind} died during this test\n{server.logs()}"
 
@@ -129,7 +114,7 @@ def make_server(request, server_directories):
     def make(kind: str, **options) -> Server:
         server = start_server(kind, server_directories(kind), **options)
         started.append(server)
-        _note_use(request, server)
+        note_logs(request, *server.processes)
         return server
 
     yield make

@@ -1,7 +1,8 @@
 """Starts and stops the daemons under test: magpie, redis-server and memcached.
 
-Every daemon runs in the foreground as our child, on a free loopback port, in a directory of its own
-with its output in a log there; it is stopped by its process id and nothing else.
+Every daemon, and every server that `deployment.py` puts before them, runs in the foreground as our child,
+on a free loopback port, in a directory of its own with its output in a log there; it is stopped by its
+process id and nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 HOST = "127.0.0.1"
 ROOT = Path(__file__).resolve().parent.parent
 START_SECONDS = 20
-STOP_SECONDS = 10
+STOP_SECONDS = 30  # Apache gives its own children nine seconds; killed itself, it would leave them behind
 # A port that was free may be taken by the time the daemon binds it; then another one is tried.
 START_ATTEMPTS = 5
 
@@ -80,8 +81,8 @@ class Process:
     name: str
     command: list[str]
     directory: Path
-    popen: subprocess.Popen | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    popen: subprocess.Popen | None = None
 
     @property
     def log(self) -> Path:
@@ -297,7 +298,8 @@ def _real(memcached: Endpoint, redis: Endpoint, maxmemory: str, threads: int, he
 
 
 def find(program: str, advice: str) -> str:
-    path = shutil.which(program)
+    # Debian puts servers where only root's PATH leads.
+    path = shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
     if path is None:
         raise ServerError(f"{program} is not installed or not built: {advice}")
     return path

@@ -16,4 +16,9 @@ urlpatterns = [
     path("notice/", views.notice),
     path("login/", views.log_in),
     path("profile/", views.profile),
+    path("topic/<str:name>/", views.topic),
+    path("desk/", views.desk),
+    path("counter/", views.counter),
+    path("report/", views.report),
+    path("clear/", views.clear),
 ]

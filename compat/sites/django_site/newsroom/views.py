@@ -1,9 +1,11 @@
-"""Every page says how many pages the site has really rendered, so that a cached page is recognized."""
+"""Every page says which rendering it is, and of which process, so that a cached page is recognized."""
 
 import itertools
+import os
 
 from django.contrib import messages
 from django.contrib.auth import authenticate, login
+from django.core.cache import cache
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import cache_control, cache_page, never_cache
@@ -12,31 +14,36 @@ from django.views.decorators.vary import vary_on_headers
 _rendered = itertools.count(1)
 
 
+def rendering() -> str:
+    return f"{next(_rendered)} by {os.getpid()}"
+
+
 def front_page(request):
-    return HttpResponse(f"Zeitung für heute, {next(_rendered)}, {request.GET.get('page', '1')}")
+    return HttpResponse(f"Zeitung für heute, {rendering()}, {request.GET.get('page', '1')}")
 
 
 def article(request, slug):
-    return render(request, "article.html", {"slug": slug, "rendered": next(_rendered)})
+    return render(request, "article.html", {"slug": slug, "rendered": rendering()})
 
 
 @cache_page(60)
 @vary_on_headers("X-Edition")
 def greeting(request):
-    return HttpResponse(f"{request.headers['X-Edition']} {next(_rendered)}")
+    return HttpResponse(f"{request.headers['X-Edition']} {rendering()}")
 
 
 @never_cache
 def ticker(request):
-    return HttpResponse(f"{next(_rendered)}")
+    return HttpResponse(f"{rendering()}")
 
 
 @cache_control(private=True)
 def sections(request):
-    context = {"reader": request.GET.get("reader", "nobody"), "rendered": lambda: next(_rendered)}
+    context = {"reader": request.GET.get("reader", "nobody"), "rendered": rendering}
     return render(request, "sections.html", context)
 
 
+@never_cache
 def basket(request):
     """A session with all that a session does: nested data, a changed part, an expiry."""
     items = request.session.setdefault("items", [])
@@ -75,4 +82,31 @@ def log_in(request):
 
 
 def profile(request):
-    return HttpResponse(f"{request.user.get_username() or 'nobody'} {next(_rendered)}")
+    return HttpResponse(f"{request.user.get_username() or 'nobody'} {rendering()}")
+
+
+def topic(request, name):
+    return HttpResponse(f"{name}, {request.GET.get('page', '1')}, {rendering()}")
+
+
+@never_cache
+def desk(request):
+    """What only the session of this reader knows."""
+    return JsonResponse({"user": request.user.get_username()})
+
+
+@never_cache
+def counter(request):
+    cache.add("readers", 0)
+    return JsonResponse({"readers": cache.incr("readers")})
+
+
+@never_cache
+def report(request):
+    return HttpResponse(cache.get_or_set("report", lambda: f"report {rendering()}", 60))
+
+
+@never_cache
+def clear(request):
+    cache.clear()
+    return HttpResponse(status=204)
