@@ -3,6 +3,7 @@
 
 use crate::acl::User;
 use crate::clock::Millis;
+use crate::mailbox::Mailbox;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -80,15 +81,7 @@ pub struct Client {
     pub commands: AtomicU64,
     pub net_in: AtomicU64,
     pub net_out: AtomicU64,
-    mailbox: Mutex<Mailbox>,
-    /// Set whenever the mailbox holds something: the connection looks at this alone.
-    attention: AtomicBool,
-}
-
-#[derive(Debug, Default)]
-struct Mailbox {
-    mail: Mail,
-    waker: Option<Waker>,
+    mailbox: Mailbox<Mail>,
 }
 
 /// What others want of a connection.
@@ -123,47 +116,44 @@ impl Client {
         self.profile.lock().user = String::from_utf8_lossy(&user.name).into_owned();
     }
 
-    /// Has mail come since the last `take_mail`? One relaxed load.
+    /// Has mail come since the last `take_mail`? One load.
     #[inline]
     pub fn wants_attention(&self) -> bool {
-        self.attention.load(Ordering::Acquire)
+        self.mailbox.wants_attention()
     }
 
     /// The bytes to send count as the client's output from now on.
     pub fn take_mail(&self) -> Mail {
-        let mut mailbox = self.mailbox.lock();
-        self.attention.store(false, Ordering::Release);
-        let mail = std::mem::take(&mut mailbox.mail);
-        self.output_bytes.fetch_add(mail.push.len() as u64, Ordering::Relaxed);
-        mail
+        self.mailbox.take(|waiting| {
+            let mail = std::mem::take(waiting);
+            self.output_bytes.fetch_add(mail.push.len() as u64, Ordering::Relaxed);
+            mail
+        })
     }
 
     /// `take_mail`, but the bytes to send stay: the connection owes a reply that they must not overtake. When it
     /// has it, it calls `look_again`.
     pub fn take_mail_but_messages(&self) -> Mail {
-        let mut mailbox = self.mailbox.lock();
-        self.attention.store(false, Ordering::Release);
-        let push = std::mem::take(&mut mailbox.mail.push);
-        std::mem::replace(&mut mailbox.mail, Mail { push, ..Mail::default() })
+        self.mailbox.take(|waiting| {
+            let push = std::mem::take(&mut waiting.push);
+            std::mem::replace(waiting, Mail { push, ..Mail::default() })
+        })
     }
 
     /// Asks for attention again if bytes to send were left.
     pub fn look_again(&self) {
-        if !self.mailbox.lock().mail.push.is_empty() {
-            self.attention.store(true, Ordering::Release);
-        }
+        self.mailbox.look_again(|mail| !mail.push.is_empty());
     }
 
     /// Takes the bytes to send alone, for a connection that is in the middle of executing requests.
     pub fn take_messages(&self) -> Vec<u8> {
-        std::mem::take(&mut self.mailbox.lock().mail.push)
+        self.mailbox.with(|mail| std::mem::take(&mut mail.push))
     }
 
     /// Messages take the form of RESP3, or of RESP2, from now on. Those that wait have the other: the connection
     /// takes them before it answers. Under the mailbox's lock, so that none comes between.
     pub fn speak(&self, resp3: bool) {
-        let _mailbox = self.mailbox.lock();
-        self.resp.store(if resp3 { 3 } else { 2 }, Ordering::Relaxed);
+        self.mailbox.with(|_| self.resp.store(if resp3 { 3 } else { 2 }, Ordering::Relaxed));
     }
 
     /// Is it a client of the class `pubsub`?
@@ -173,16 +163,7 @@ impl Client {
 
     /// The connection's task leaves its waker once, at its start.
     pub fn set_waker(&self, waker: Waker) {
-        self.mailbox.lock().waker = Some(waker);
-    }
-
-    fn post(&self, change: impl FnOnce(&mut Mail)) {
-        let mut mailbox = self.mailbox.lock();
-        change(&mut mailbox.mail);
-        self.attention.store(true, Ordering::Release);
-        if let Some(waker) = &mailbox.waker {
-            waker.wake_by_ref();
-        }
+        self.mailbox.set_waker(waker);
     }
 
     /// Sends bytes as they are. A client that does not read them and lets more than `limit` bytes
@@ -204,7 +185,7 @@ impl Client {
 
     /// `push` of what `write` appends, which is told whether the client speaks RESP3.
     pub fn push_with(&self, limit: usize, write: impl FnOnce(bool, &mut Vec<u8>)) {
-        self.post(|mail| {
+        self.mailbox.post(|mail| {
             if mail.close || mail.overflowed {
                 return;
             }
@@ -220,16 +201,16 @@ impl Client {
     /// Hangs up on it, as soon as its task gets to it; at once in the eyes of others.
     pub fn close(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
-        self.post(|mail| mail.close = true);
+        self.mailbox.post(|mail| mail.close = true);
     }
 
     pub fn unblock(&self, how: Unblock) {
-        self.post(|mail| mail.unblock = Some(how));
+        self.mailbox.post(|mail| mail.unblock = Some(how));
     }
 
     /// Wakes the connection's task without any mail, so that it looks at shared state again.
     pub fn nudge(&self) {
-        self.post(|_| ());
+        self.mailbox.post(|_| ());
     }
 }
 
@@ -294,8 +275,7 @@ impl Clients {
             commands: AtomicU64::new(0),
             net_in: AtomicU64::new(0),
             net_out: AtomicU64::new(0),
-            mailbox: Mutex::default(),
-            attention: AtomicBool::new(false),
+            mailbox: Mailbox::default(),
         });
         self.by_id.insert(id, client.clone());
         client

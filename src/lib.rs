@@ -9,7 +9,7 @@
 //! main       flags to Config, then server::run; the one place that reports a fatal error and exits
 //! server/    sockets, threads, the connection loop; knows no command
 //! wire/      what the loop and a protocol say to each other: bytes in, bytes out, what next
-//! memcached/ the memcached text protocol: decode, classic, meta, stats, admin; knows nothing of RESP
+//! memcached/ memcached's protocols, text and binary: decode, classic, meta, stats, admin; knows nothing of RESP
 //! resp/      the RESP2 and RESP3 wire: requests decoded in place, replies; knows no command
 //! commands/  what Redis' words mean: the command table, the gates before a command, one file a family
 //! lua/       the Lua VM of scripts: sandbox, libraries, conversions; knows no store and no command
@@ -18,6 +18,7 @@
 //! acl/       users and what they may do: rules, log-ins, the log of denials; for both protocols
 //! daemon     the value that all connections share: configuration, store, clients, counters
 //! clients    who is connected, and the mailbox through which one connection reaches another
+//! mailbox    such a mailbox: mail, a flag that its owner looks at, the owner's waker
 //! turns      how a script gets the store for itself, and nobody waits for a lock meanwhile
 //! waiting    connections that wait for keys, in order of arrival
 //! notifications  keyspace notifications: changes of keys, published
@@ -26,6 +27,7 @@
 //! observe/   counters, slow log, latency events, rates; counts what it is told
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
 //! clock      the only reader of the system clock; everything else is handed a time
+//! sync       what the lock-free parts of turns and mailbox are made of, for a test to exchange
 //! glob       Redis' patterns
 //! double     doubles as Redis prints and reads them
 //! banner     the first lines that magpie prints
@@ -42,7 +44,7 @@
 //!                                   +--> lua --> resp
 //!
 //! memcached, commands --> daemon --> acl, config, clients, pubsub, tracking, turns, waiting, observe, store
-//! turns --> clients
+//! turns --> clients --> mailbox
 //! waiting --> clients, resp
 //! server, memcached, resp --> wire
 //! ```
@@ -126,6 +128,7 @@ pub mod double;
 pub mod glob;
 pub mod logging;
 pub mod lua;
+pub mod mailbox;
 pub mod memcached;
 pub mod notifications;
 pub mod observe;
@@ -134,6 +137,7 @@ pub mod rdb;
 pub mod resp;
 pub mod server;
 pub mod store;
+pub mod sync;
 pub mod tracking;
 pub mod turns;
 pub mod waiting;

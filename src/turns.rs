@@ -19,12 +19,8 @@
 //! ```
 
 use crate::clients::Client;
-use parking_lot::Mutex;
+use crate::sync::{AtomicBool, LOOKS, Mutex, Ordering, back_off, fence, pause};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-
-/// How often a worker looks again before it parks: some microseconds.
-const LOOKS: u32 = 400;
 
 /// One worker's turn; on a cache line of its own, since it is written in every turn.
 #[derive(Debug, Default)]
@@ -66,7 +62,7 @@ impl Turns {
     fn enter_soon(&self, worker: usize) -> Option<Entered<'_>> {
         let turn = &self.workers[worker].0;
         for _ in 0..LOOKS {
-            std::hint::spin_loop();
+            pause();
             if !self.closed.load(Ordering::Relaxed) {
                 turn.store(true, Ordering::Relaxed);
                 fence(Ordering::SeqCst);
@@ -104,19 +100,13 @@ impl Turns {
 
     /// Waits until no worker is in a turn. One caller at a time: the script's thread.
     pub fn close(&self) -> Alone<'_> {
-        /// Looks before giving the processor away, and before sleeping: a turn may be a `KEYS` of a second.
-        const SPINS: u32 = 200;
-        const YIELDS: u32 = 1000;
         self.closed.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
         for turn in &self.workers {
             let mut looks = 0;
             while turn.0.load(Ordering::Acquire) {
-                match looks {
-                    0..SPINS => std::hint::spin_loop(),
-                    SPINS..YIELDS => std::thread::yield_now(),
-                    _ => std::thread::sleep(std::time::Duration::from_micros(50)),
-                }
+                // A turn may be a `KEYS` of a second.
+                back_off(looks);
                 looks += 1;
             }
         }

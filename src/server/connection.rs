@@ -33,6 +33,11 @@ const READ_MAX: usize = 4 << 20;
 /// Room that each of a worker's output buffers keeps for the next round.
 const KEPT: usize = 64 * 1024;
 
+/// Bytes that a connection writes in one round, about: then the worker's others have theirs.
+const WRITE_MOST: usize = 1 << 20;
+/// Bytes that are given to the socket at once. What it has room for it copies before it returns.
+const WRITE_MAX: usize = 256 * 1024;
+
 /// Why a connection ends.
 enum End {
     /// The client left, or asked to.
@@ -413,11 +418,8 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         if out.is_empty() {
             return Ok(());
         }
-        let sent = self.write_some(out)?;
-        if sent == out.len() {
-            out.clear();
-        } else {
-            out.advance(sent);
+        self.write_some(out)?;
+        if !out.is_empty() {
             self.out = std::mem::take(out);
             self.stop_hoarding();
         }
@@ -425,38 +427,36 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         Ok(())
     }
 
-    /// Writes what was kept. `false`: the socket is still full.
+    /// Writes what was kept. `false`: there is more to write.
     fn write_rest(&mut self) -> Result<bool, End> {
         let mut out = std::mem::take(&mut self.out);
-        let sent = self.write_some(&out)?;
-        if sent < out.len() {
-            out.advance(sent);
+        self.write_some(&mut out)?;
+        if !out.is_empty() {
             self.out = out;
         }
         self.stop_hoarding();
         Ok(self.out.is_empty())
     }
 
-    /// Writes until all is sent or the socket is full.
-    fn write_some(&self, out: &Out) -> Result<usize, End> {
+    /// Writes until all is sent, the socket is full or others come first.
+    fn write_some(&mut self, out: &mut Out) -> Result<(), End> {
         const SLICES: usize = 64;
         let mut sent = 0;
-        while sent < out.len() {
+        while !out.is_empty() && sent < WRITE_MOST {
             let wrote = match out.as_plain() {
-                Some(bytes) => self.stream.try_write(&bytes[sent..]),
+                Some(bytes) => self.stream.try_write(&bytes[..bytes.len().min(WRITE_MAX)]),
                 None => {
                     let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(SLICES);
-                    out.slices(&mut slices, SLICES);
-                    if sent > 0 {
-                        // Rare: a partial vectored write goes on after the buffer was advanced.
-                        break;
-                    }
+                    out.slices(&mut slices, SLICES, WRITE_MAX);
                     self.stream.try_write_slices(&slices)
                 }
             };
             match wrote {
                 Ok(0) => return Err(End::Closed),
-                Ok(wrote) => sent += wrote,
+                Ok(wrote) => {
+                    sent += wrote;
+                    if wrote == out.len() { out.clear() } else { out.advance(wrote) }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
             }
@@ -465,7 +465,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         client.net_out.store(client.net_out.load(Ordering::Relaxed) + sent as u64, Ordering::Relaxed);
         self.worker.counters().add(Counter::BytesWritten, sent as u64);
         self.worker.counters().add(Counter::Writes, 1);
-        Ok(sent)
+        Ok(())
     }
 
     /// The limit of the client's class on what it leaves unread.

@@ -75,6 +75,7 @@ impl Protocol for memcached::Session {
     #[inline]
     fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
         let progress = self.feed(context, input, out);
+        commands::serve_waiting(context);
         context.daemon.tracking.tell_news();
         progress
     }

@@ -1,11 +1,15 @@
 //! When items are due: a hierarchical timing wheel a shard (Varghese & Lauck, SOSP'87), so that
 //! finding what is due costs what is due, not what is stored.
 //!
-//! An entry is the item's 32-bit hash, four bytes. It is a hint, not a reference: the shard looks the
-//! hash up and asks the item itself. So items move, change their deadline or go without the wheel knowing:
-//! an entry that comes up too early is entered again, one without an item is dropped. An item needs a
-//! new entry only when its deadline becomes *earlier* than the one its entry stands for.
+//! An entry is a [`Hint`], three of the four bytes of an item's hash. It is no reference: the shard looks up
+//! the items whose hash it fits, few and nearly always one, and asks them when the first of them is due. So items
+//! move, change their deadline or go without the wheel knowing: an entry that comes up too early is entered again,
+//! one without an item is dropped. What holds at any time: of the items that a hint fits, the first to be due has
+//! an entry that comes up no later. An item therefore needs a new entry only when its deadline becomes *earlier*
+//! than the one it had, and whoever takes an entry out enters the hint again for the first that remains.
 
+use super::memory::allocated;
+use super::table::Hint;
 use crate::clock::{Deadline, Millis};
 
 const LEVELS: usize = 5;
@@ -17,13 +21,20 @@ const SLOTS: usize = 1 << SLOT_BITS;
 #[derive(Debug, Default)]
 pub(super) struct Wheel {
     /// Each level is allocated when it is first needed.
-    levels: [Vec<Vec<u32>>; LEVELS],
+    levels: [Vec<Slot>; LEVELS],
     /// The second up to which everything due was handed out.
     turned: u64,
     len: usize,
     /// Entries by level: what is empty is skipped in one step.
     by_level: [usize; LEVELS],
     bytes: usize,
+}
+
+type Slot = Vec<[u8; Hint::BYTES]>;
+
+/// What a slot's entries take.
+fn bytes_of(slot: &Slot) -> usize {
+    allocated(slot.capacity() * Hint::BYTES)
 }
 
 /// The slot for a deadline, seen from second `turned`. An item is handed out in the second after its
@@ -49,52 +60,53 @@ impl Wheel {
 
     /// Bytes allocated.
     pub(super) fn bytes(&self) -> usize {
-        self.levels.iter().map(Vec::capacity).sum::<usize>() * size_of::<Vec<u32>>() + self.bytes
+        self.levels.iter().map(Vec::capacity).sum::<usize>() * size_of::<Slot>() + self.bytes
     }
 
-    /// Remembers that the item with this hash is due at `deadline`. `O(1)`.
-    pub(super) fn insert(&mut self, hash: u32, deadline: Deadline, now: Millis) {
+    /// Remembers that an item that `hint` fits is due at `deadline`. `O(1)`.
+    pub(super) fn insert(&mut self, hint: Hint, deadline: Deadline, now: Millis) {
         if self.len == 0 {
             self.turned = now.secs();
         }
         let slot = slot_after(self.turned, deadline);
-        self.push(slot, hash);
+        self.push(slot, hint);
         self.len += 1;
     }
 
-    fn push(&mut self, slot: usize, hash: u32) {
+    fn push(&mut self, slot: usize, hint: Hint) {
         let level = &mut self.levels[slot / SLOTS];
         if level.is_empty() {
-            level.resize_with(SLOTS, Vec::new);
+            level.resize_with(SLOTS, Slot::new);
         }
         let entries = &mut level[slot % SLOTS];
         if entries.len() == entries.capacity() {
-            // An eighth at a time: doubling would waste up to four bytes an item.
-            let more = (entries.len() / 8).max(2);
-            entries.reserve_exact(more);
-            self.bytes += (entries.capacity() - entries.len()) * size_of::<u32>();
+            // To the allocator's next size, four to a doubling: doubling would waste up to three bytes an item.
+            let size = allocated((entries.len() + 1) * Hint::BYTES) / Hint::BYTES;
+            self.bytes -= bytes_of(entries);
+            entries.reserve_exact(size - entries.len());
+            self.bytes += bytes_of(entries);
         }
-        entries.push(hash);
+        entries.push(hint.to_bytes());
         self.by_level[slot / SLOTS] += 1;
     }
 
-    fn take(&mut self, slot: usize) -> Vec<u32> {
-        let Some(place) = self.levels[slot / SLOTS].get_mut(slot % SLOTS) else { return Vec::new() };
+    fn take(&mut self, slot: usize) -> Slot {
+        let Some(place) = self.levels[slot / SLOTS].get_mut(slot % SLOTS) else { return Slot::new() };
         let entries = std::mem::take(place);
-        self.bytes -= entries.capacity() * size_of::<u32>();
+        self.bytes -= bytes_of(&entries);
         self.by_level[slot / SLOTS] -= entries.len();
         entries
     }
 
-    /// Moves up to `most` hashes whose time has come into `due`. Returns whether there may be more.
+    /// Moves up to `most` hints whose time has come into `due`. Returns whether there may be more.
     /// Entries of a wider slot are spread over the narrower ones as their time comes near, each at
     /// most once a level.
     pub(super) fn turn(
         &mut self,
         now: Millis,
         most: usize,
-        due: &mut Vec<u32>,
-        deadline_of: impl Fn(u32) -> Option<Deadline>,
+        due: &mut Vec<Hint>,
+        deadline_of: impl Fn(Hint) -> Option<Deadline>,
     ) -> bool {
         if self.len == 0 {
             self.turned = now.secs().max(self.turned);
@@ -128,10 +140,10 @@ impl Wheel {
             let rest = entries.len().saturating_sub(most.saturating_sub(handled).max(1));
             handled += entries.len() - rest;
             self.len -= entries.len() - rest;
-            due.extend(entries.drain(rest..));
+            due.extend(entries.drain(rest..).map(Hint::from_bytes));
             if rest > 0 {
                 // The second is not over.
-                self.bytes += entries.capacity() * size_of::<u32>();
+                self.bytes += bytes_of(&entries);
                 self.by_level[0] += rest;
                 self.levels[0][slot] = entries;
                 self.turned = second - 1;
@@ -144,20 +156,20 @@ impl Wheel {
 
     fn spread(
         &mut self,
-        entries: Vec<u32>,
+        entries: Slot,
         second: u64,
-        due: &mut Vec<u32>,
-        deadline_of: &impl Fn(u32) -> Option<Deadline>,
+        due: &mut Vec<Hint>,
+        deadline_of: &impl Fn(Hint) -> Option<Deadline>,
     ) {
-        for hash in entries {
-            match deadline_of(hash) {
+        for hint in entries.into_iter().map(Hint::from_bytes) {
+            match deadline_of(hint) {
                 Some(deadline) if deadline.0.secs() + 1 > second => {
                     let slot = slot_after(second, deadline);
-                    self.push(slot, hash);
+                    self.push(slot, hint);
                 }
                 // Due, or without an item: the shard finds out which.
                 _ => {
-                    due.push(hash);
+                    due.push(hint);
                     self.len -= 1;
                 }
             }
@@ -166,19 +178,20 @@ impl Wheel {
 
     /// Takes an entry out of the slot that comes up first, with the second at which that slot ends: for
     /// volatile-ttl. An item that is due later than that has been given another deadline.
-    pub(super) fn take_soonest(&mut self) -> Option<(u32, u64)> {
+    pub(super) fn take_soonest(&mut self) -> Option<(Hint, u64)> {
         let next = self.turned + 1;
         for level in (0..LEVELS).filter(|&level| self.by_level[level] > 0) {
             let width = level as u32 * SLOT_BITS;
             for step in 0..SLOTS as u64 {
                 let number = (next >> width) + step;
                 let slot = number as usize % SLOTS;
-                if let Some(hash) = self.levels[level][slot].pop() {
+                if let Some(bytes) = self.levels[level][slot].pop() {
                     self.by_level[level] -= 1;
                     self.len -= 1;
                     // Beyond the wheel nothing is too late for its slot.
                     let is_last = level == LEVELS - 1 && step == SLOTS as u64 - 1;
-                    return Some((hash, if is_last { u64::MAX } else { (number + 1) << width }));
+                    let hint = Hint::from_bytes(bytes);
+                    return Some((hint, if is_last { u64::MAX } else { (number + 1) << width }));
                 }
             }
         }
@@ -186,7 +199,7 @@ impl Wheel {
     }
 
     /// A random entry: for the other volatile policies.
-    pub(super) fn sample(&self, random: u64) -> Option<u32> {
+    pub(super) fn sample(&self, random: u64) -> Option<Hint> {
         if self.len == 0 {
             return None;
         }
@@ -196,7 +209,7 @@ impl Wheel {
         let entries = order.find_map(|slot| {
             self.levels[slot / SLOTS].get(slot % SLOTS).filter(|entries| !entries.is_empty())
         })?;
-        Some(entries[(random >> 32) as usize % entries.len()])
+        Some(Hint::from_bytes(entries[(random >> 32) as usize % entries.len()]))
     }
 
     pub(super) fn clear(&mut self) {
@@ -223,18 +236,18 @@ mod tests {
             let mut now = Millis(start * 1000);
             let mut wheel = Wheel::default();
             let mut waiting = BTreeMap::new();
-            for (hash, ttl) in deadlines.iter().enumerate() {
-                let deadline = Deadline(now.saturating_add(*ttl));
-                waiting.insert(hash as u32, deadline);
-                wheel.insert(hash as u32, deadline, now);
+            for (number, ttl) in deadlines.iter().enumerate() {
+                let (hint, deadline) = (Hint::of(number as u32), Deadline(now.saturating_add(*ttl)));
+                waiting.insert(hint, deadline);
+                wheel.insert(hint, deadline, now);
             }
             for step in steps {
                 now = now.saturating_add(step);
                 let mut due = Vec::new();
                 loop {
-                    let more = wheel.turn(now, most, &mut due, |hash| waiting.get(&hash).copied());
-                    for hash in due.drain(..) {
-                        let deadline = waiting.remove(&hash).expect("handed out once");
+                    let more = wheel.turn(now, most, &mut due, |hint| waiting.get(&hint).copied());
+                    for hint in due.drain(..) {
+                        let deadline = waiting.remove(&hint).expect("handed out once");
                         prop_assert!(deadline.is_due(now));
                     }
                     if !more { break; }
@@ -243,7 +256,7 @@ mod tests {
                 let late = waiting.values().filter(|d| d.0.secs() + 1 < now.secs()).count();
                 prop_assert_eq!(late, 0);
             }
-            let counted: usize = wheel.levels.iter().flatten().map(|s| s.capacity() * 4).sum();
+            let counted: usize = wheel.levels.iter().flatten().map(bytes_of).sum();
             prop_assert_eq!(wheel.bytes, counted);
         }
     }

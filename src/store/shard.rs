@@ -10,7 +10,7 @@ use super::heap::{Garbage, Heap, HeapItem};
 use super::item::{self, Fields, Record};
 use super::log::{Handle, Log, Moved, Queue, SEGMENT_MAX};
 use super::memory::Budget;
-use super::table::{Position, SPENT, Table};
+use super::table::{Hint, Position, SPENT, Table};
 use super::value::Object;
 use crate::clock::{Deadline, Millis};
 use foldhash::quality::FixedState;
@@ -18,7 +18,8 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 
-/// Tables a shard: small ones, so that growing one pauses nobody for long.
+/// Tables a shard: small ones, so that growing one pauses nobody for long (0.8 ms at fifty million items). More of them
+/// would be smaller than the allocator keeps apart well: tables of one size leave holes when they grow to the next.
 const TABLES: usize = 1 << SPENT;
 /// Records that one insert may evict, and one turn of maintenance under one lock.
 const EVICT_MOST: usize = 1024;
@@ -110,8 +111,8 @@ pub(super) struct Shard {
     pub log: Log,
     pub heap: Heap,
     wheel: Wheel,
-    /// Hashes of items in which more is due than was removed at once.
-    unfinished: Vec<u32>,
+    /// Of items in which more is due than was removed at once.
+    unfinished: Vec<Hint>,
     /// Entries of the wheel when it was built anew.
     rebuilt_len: u64,
     s3fifo: S3Fifo,
@@ -252,7 +253,7 @@ impl Shard {
         count.items += 1;
         if let Some(deadline) = fields.deadline {
             count.volatile += 1;
-            self.wheel.insert(hash, deadline, now);
+            self.wheel.insert(Hint::of(hash), deadline, now);
         }
         Found { position, handle }
     }
@@ -326,7 +327,7 @@ impl Shard {
         if let Some(deadline) = new
             && old.is_none_or(|old| deadline < old)
         {
-            self.wheel.insert(hash, deadline, now);
+            self.wheel.insert(Hint::of(hash), deadline, now);
         }
     }
 
@@ -461,10 +462,10 @@ impl Shard {
     pub(super) fn expire_due(&mut self, now: Millis, most: usize, shared: &Shared) -> bool {
         let mut due = std::mem::take(&mut self.unfinished);
         let mut wheel = std::mem::take(&mut self.wheel);
-        let more = wheel.turn(now, most, &mut due, |hash| self.due_at(hash, shared));
+        let more = wheel.turn(now, most, &mut due, |hint| self.first_due(hint, shared).map(|(due, ..)| due));
         self.wheel = wheel;
-        for hash in due {
-            self.expire_hash(hash, now, shared);
+        for hint in due {
+            self.expire_hinted(hint, now, shared);
         }
         // Deadlines that came and went leave entries behind: build the wheel anew when they dominate.
         let volatile: u64 = self.counts.iter().map(|count| count.volatile).sum();
@@ -475,49 +476,54 @@ impl Shard {
         more || !self.unfinished.is_empty()
     }
 
-    /// The item with exactly this hash that has a deadline.
-    fn volatile_at(&self, hash: u32, shared: &Shared) -> Option<Found> {
-        let (position, handle) = self.table(hash).find(hash << SPENT, |handle| {
-            self.log.record(Handle(handle)).deadline().is_some()
-                && self.hash_of(Handle(handle), shared) == hash
-        })?;
-        Some(Found { position, handle: Handle(handle) })
-    }
-
     /// When something is due in an item: the whole of it, or a part.
     fn record_due_at(&self, record: Record<'_>) -> Option<Deadline> {
         let part = record.heap_index().and_then(|index| self.heap.get(index).object.due_at());
         [record.deadline(), part].into_iter().flatten().min()
     }
 
-    /// The item with exactly this hash in which something has a deadline.
-    fn timed_at(&self, hash: u32, shared: &Shared) -> Option<Found> {
-        let (position, handle) = self.table(hash).find(hash << SPENT, |handle| {
-            self.record_due_at(self.log.record(Handle(handle))).is_some()
-                && self.hash_of(Handle(handle), shared) == hash
-        })?;
-        Some(Found { position, handle: Handle(handle) })
+    /// Of the items that a hint fits the one that comes first by `when`, with that and its hash.
+    fn first_by(
+        &self,
+        hint: Hint,
+        shared: &Shared,
+        when: impl Fn(Record<'_>) -> Option<Deadline>,
+    ) -> Option<(Deadline, Found, u32)> {
+        let mut first: Option<(Deadline, Found, u32)> = None;
+        let (low, high) = hint.hashes();
+        self.table(low).each_between((low << SPENT, high << SPENT), |position, handle| {
+            let handle = Handle(handle);
+            let Some(due) = when(self.log.record(handle)) else { return };
+            let hash = self.hash_of(handle, shared);
+            if Hint::of(hash) == hint && first.is_none_or(|(least, ..)| due < least) {
+                first = Some((due, Found { position, handle }, hash));
+            }
+        });
+        first
     }
 
-    fn due_at(&self, hash: u32, shared: &Shared) -> Option<Deadline> {
-        let found = self.timed_at(hash, shared)?;
-        self.record_due_at(self.log.record(found.handle))
+    /// The item in which something is due first.
+    fn first_due(&self, hint: Hint, shared: &Shared) -> Option<(Deadline, Found, u32)> {
+        self.first_by(hint, shared, |record| self.record_due_at(record))
     }
 
-    fn expire_hash(&mut self, hash: u32, now: Millis, shared: &Shared) {
-        // Two items may share a 32-bit hash; each wheel entry finds one that is due.
-        while let Some(found) = self.timed_at(hash, shared) {
-            let record = self.log.record(found.handle);
-            let Some(due) = self.record_due_at(record) else { return };
+    /// The item that is due first.
+    fn first_volatile(&self, hint: Hint, shared: &Shared) -> Option<(Deadline, Found, u32)> {
+        self.first_by(hint, shared, |record| record.deadline())
+    }
+
+    fn expire_hinted(&mut self, hint: Hint, now: Millis, shared: &Shared) {
+        while let Some((due, found, hash)) = self.first_due(hint, shared) {
             if !due.is_due(now) {
-                self.wheel.insert(hash, due, now);
+                self.wheel.insert(hint, due, now);
                 return;
             }
+            let record = self.log.record(found.handle);
             let (db, key) = (record.db(), self.key_of(record).to_vec());
             if record.deadline().is_some_and(|deadline| deadline.is_due(now)) {
                 self.expire(found, hash, db, &key);
             } else if !self.purge(found, hash, db, &key, now) {
-                self.unfinished.push(hash);
+                self.unfinished.push(hint);
                 return;
             }
         }
@@ -549,7 +555,7 @@ impl Shard {
         for handle in handles {
             let handle = Handle(handle);
             if let Some(deadline) = self.record_due_at(self.log.record(handle)) {
-                self.wheel.insert(self.hash_of(handle, shared), deadline, now);
+                self.wheel.insert(Hint::of(self.hash_of(handle, shared)), deadline, now);
             }
         }
         self.rebuilt_len = self.wheel.len() as u64;
@@ -664,7 +670,7 @@ impl Shard {
 
     /// Redis' way: the best of a few random items. They lie anywhere, so compaction follows.
     fn evict_by_sample(&mut self, policy: PolicyKind, now: Millis, shared: &Shared) -> bool {
-        let mut best: Option<(u64, u32)> = None;
+        let mut best: Option<(u64, Found, u32)> = None;
         if policy == PolicyKind::VolatileTtl {
             return self.evict_soonest(now, shared);
         }
@@ -673,19 +679,28 @@ impl Shard {
             _ => shared.samples.load(Ordering::Relaxed).max(1),
         };
         for _ in 0..samples {
-            let Some(hash) = self.sample(policy, shared) else { break };
-            let Some(found) = self.any_at(hash, policy, shared) else { continue };
+            let random = self.next_random();
+            let drawn = if policy.is_volatile() {
+                let Some(hint) = self.wheel.sample(random) else { break };
+                self.first_volatile(hint, shared).map(|(_, found, hash)| (found, hash))
+            } else {
+                self.sample_handle(random).map(|handle| {
+                    let hash = self.hash_of(handle, shared);
+                    (Found { position: self.place_of(handle, hash), handle }, hash)
+                })
+            };
+            let Some((found, hash)) = drawn else { continue };
             let touched = self.log.record(found.handle).touched();
             let score = if policy.is_lfu() {
                 255 - u64::from(lfu::counter(touched, now, shared.lfu_decay.load(Ordering::Relaxed)))
             } else {
                 item::idle_secs(touched, now)
             };
-            if best.is_none_or(|(most, _)| score > most) {
-                best = Some((score, hash));
+            if best.is_none_or(|(most, ..)| score > most) {
+                best = Some((score, found, hash));
             }
         }
-        let Some((_, hash)) = best else {
+        let Some((_, found, hash)) = best else {
             // Only outdated wheel entries were drawn: clear them out, then there is nothing or something.
             if policy.is_volatile() && self.counts.iter().any(|count| count.volatile > 0) {
                 self.rebuild_wheel(now, shared);
@@ -693,9 +708,7 @@ impl Shard {
             }
             return false;
         };
-        if let Some(found) = self.any_at(hash, policy, shared) {
-            self.evict(found, hash);
-        }
+        self.evict(found, hash);
         true
     }
 
@@ -704,43 +717,30 @@ impl Shard {
     fn evict_soonest(&mut self, now: Millis, shared: &Shared) -> bool {
         let mut kept = Vec::new();
         let mut evicted = false;
-        while let Some((hash, until)) = self.wheel.take_soonest() {
-            let Some(found) = self.volatile_at(hash, shared) else {
-                // Something in the item may have a deadline; the item itself has none.
-                kept.extend(self.due_at(hash, shared).map(|due| (hash, due)));
-                continue;
-            };
-            match self.log.record(found.handle).deadline() {
-                Some(deadline) if deadline.0.secs() + 1 >= until => self.wheel.insert(hash, deadline, now),
-                _ => {
+        while let Some((hint, until)) = self.wheel.take_soonest() {
+            match self.first_volatile(hint, shared) {
+                Some((deadline, ..)) if deadline.0.secs() + 1 >= until => {
+                    self.wheel.insert(hint, deadline, now);
+                    let part = self.first_due(hint, shared).filter(|(due, ..)| *due < deadline);
+                    kept.extend(part.map(|(due, ..)| (hint, due)));
+                    continue;
+                }
+                Some((_, found, hash)) => {
                     self.evict(found, hash);
                     evicted = true;
-                    break;
                 }
+                // Something in an item may have a deadline; no item itself has one.
+                None => {}
+            }
+            kept.extend(self.first_due(hint, shared).map(|(due, ..)| (hint, due)));
+            if evicted {
+                break;
             }
         }
-        for (hash, due) in kept {
-            self.wheel.insert(hash, due, now);
+        for (hint, due) in kept {
+            self.wheel.insert(hint, due, now);
         }
         evicted
-    }
-
-    fn any_at(&self, hash: u32, policy: PolicyKind, shared: &Shared) -> Option<Found> {
-        if policy.is_volatile() {
-            return self.volatile_at(hash, shared);
-        }
-        let (position, handle) =
-            self.table(hash).find(hash << SPENT, |handle| self.hash_of(Handle(handle), shared) == hash)?;
-        Some(Found { position, handle: Handle(handle) })
-    }
-
-    fn sample(&mut self, policy: PolicyKind, shared: &Shared) -> Option<u32> {
-        let random = self.next_random();
-        if policy.is_volatile() {
-            return self.wheel.sample(random);
-        }
-        let handle = self.sample_handle(random)?;
-        Some(self.hash_of(handle, shared))
     }
 
     /// A random item's handle.

@@ -768,7 +768,7 @@ fn a_field_that_is_due_is_not_a_key_that_may_be_evicted() {
 
 #[test]
 fn hashes_that_grow_hold_the_limit_too() {
-    let limit = 8 << 20;
+    let limit = 3 << 20;
     let store = store(limit, 0, PolicyKind::default());
     for number in 0..200_000u32 {
         // Some are packed, some outgrow it, all are written anew by turns.
@@ -789,5 +789,5 @@ fn hashes_that_grow_hold_the_limit_too() {
         }
     }
     store.validate();
-    assert!(store.used() > limit / 2);
+    assert!(store.used() > limit / 2, "{} with {:?}", store.used(), store.stats());
 }

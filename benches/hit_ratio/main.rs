@@ -1,20 +1,26 @@
 //! Which share of the requests of recorded traces does the store answer, beside the textbook policies?
 //!
-//! Every row replays a trace through the real store: get, and put on a miss. Two comparisons:
+//! Every row replays a trace through the real store: get, and put on a miss. Three comparisons:
 //!
 //! * **equal objects**: values of 100 bytes; the byte limit is found by bisection such that the store holds as
 //!   many items as the row's capacity, on average from the first eviction on. So neither its overhead nor
 //!   its segments are for free or counted against it. One shard, and four as a daemon with the smallest limit has.
 //! * **equal bytes**: values of the recorded sizes; the store's limit is what the textbook policies have for
-//!   values alone, and the store pays for keys, index, segments and rounding out of it.
+//!   values alone, and the store pays for keys, index, segments and rounding out of it;
+//! * **equal limits**, end to end (`daemons.rs`): magpie, redis-server and memcached in processes of their own.
 //!
 //! Redis' policies (`allkeys-lru`, …) know the time of an access in seconds, LFU in minutes, so how fast a trace
 //! is replayed matters to them: see `support/traces.rs`.
 
-#[path = "support/policies.rs"]
+mod daemons;
+#[path = "../support/policies.rs"]
 mod policies;
-#[path = "support/traces.rs"]
+#[path = "../support/servers.rs"]
+mod servers;
+#[path = "../support/traces.rs"]
 mod traces;
+#[path = "../support/wire.rs"]
+mod wire;
 
 use magpie::store::{Event, Expiry, PolicyKind, Put, Store, StoreOptions};
 use policies::Cache;
@@ -215,4 +221,5 @@ fn main() {
     for share in [1.0, 5.0, 10.0, 25.0] {
         equal_bytes(cdn, share);
     }
+    daemons::compare(web, orm, cdn);
 }
