@@ -23,6 +23,8 @@ STOP_SECONDS = 30  # Apache gives its own children nine seconds; killed itself, 
 # A port that was free may be taken by the time the daemon binds it; then another one is tried.
 START_ATTEMPTS = 5
 
+BINARY_QUIT = b"\x80\x07" + bytes(22)
+
 ALL_KINDS = ["magpie", "real"]
 KINDS = [os.environ["MAGPIE_COMPAT"]] if os.environ.get("MAGPIE_COMPAT") else ALL_KINDS
 if not set(KINDS) <= set(ALL_KINDS):
@@ -168,12 +170,13 @@ class Server:
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_SECONDS
-        questions = [(self.memcached, b"version\r\n"), (self.redis, b"PING\r\n")]
+        # A quit of the binary protocol is answered by a memcached with SASL too, which knows no text.
+        questions = [(self.memcached, BINARY_QUIT, b"never ends like this"), (self.redis, b"PING\r\n", b"\r\n")]
         while questions:
-            endpoint, question = questions[0]
+            endpoint, *question = questions[0]
             try:
                 # Any answer will do: with a password PING is refused, and the daemon is ready all the same.
-                if endpoint.talk(question, timeout=1):
+                if endpoint.talk(*question, timeout=1):
                     questions.pop(0)
                     continue
             except OSError:
@@ -190,6 +193,7 @@ def start_server(
     *,
     password: str | None = None,
     unix_sockets: bool = False,
+    sasl: tuple[str, str] | None = None,
     maxmemory: str = "256mb",
     threads: int = 2,
     magpie_args: tuple[str, ...] = (),
@@ -198,7 +202,8 @@ def start_server(
 ) -> Server:
     """Starts `magpie`, or `real`: a redis-server and a memcached.
 
-    `password` guards the Redis side. `unix_sockets` adds a socket to each side (`endpoint.socket`);
+    `password` guards the Redis side. `sasl`, a user and a password, guards the memcached side, which clients of the
+    binary protocol log in to; in magpie it guards both. `unix_sockets` adds a socket to each side (`endpoint.socket`);
     memcached then has no TCP port, as its manual says. The `*_args` are added to that daemon's command.
     """
     build = {"magpie": _magpie, "real": _real}[kind]
@@ -207,8 +212,16 @@ def start_server(
         here.mkdir(parents=True)
         redis = Endpoint(HOST, free_port(), password, here / "redis.sock" if unix_sockets else None)
         memcached = Endpoint(HOST, free_port(), socket=here / "memcached.sock" if unix_sockets else None)
+        environment = {}
+        if sasl and kind == "magpie":
+            (here / "users").write_text(":".join(sasl) + "\n")
+            magpie_args = (*magpie_args, "-S", "-Y", str(here / "users"))
+        elif sasl:
+            memcached_args = (*memcached_args, "-S")
+            environment = _sasl_database(here, *sasl)
         extra = {"magpie": magpie_args, "redis-server": redis_args, "memcached": memcached_args}
         server = build(memcached, redis, maxmemory, threads, here, extra)
+        server.processes[-1].environment = environment
         try:
             server.start()
             return server
@@ -218,6 +231,19 @@ def start_server(
             if not died or "in use" not in str(error).lower() or attempt == START_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
+
+
+def _sasl_database(here: Path, user: str, password: str) -> dict[str, str]:
+    """Makes the files of a memcached with SASL; gives the variables that lead it there."""
+    tool = find("saslpasswd2", "on Debian: apt-get install sasl2-bin")
+    database = here / "sasldb"
+    # A user without a realm belongs to the one that memcached is started in: its host.
+    options = ["-p", "-c", "-a", "memcached", "-u", socket.gethostname(), "-f", str(database)]
+    subprocess.run([tool, *options, user], input=password.encode(), check=True)
+    (here / "memcached.conf").write_text(
+        f"mech_list: plain\npwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {database}\n"
+    )
+    return {"SASL_CONF_PATH": str(here)}
 
 
 def free_port() -> int:

@@ -9,7 +9,7 @@
 //! main       flags to Config, then server::run; the one place that reports a fatal error and exits
 //! server/    sockets, threads, the connection loop; knows no command
 //! wire/      what the loop and a protocol say to each other: bytes in, bytes out, what next
-//! memcached/ the memcached text protocol: decode, classic, meta, stats, admin; knows nothing of RESP
+//! memcached/ memcached's protocols, text and binary: decode, classic, meta, stats, admin; knows nothing of RESP
 //! resp/      the RESP2 and RESP3 wire: requests decoded in place, replies; knows no command
 //! commands/  what Redis' words mean: the command table, the gates before a command, one file a family
 //! lua/       the Lua VM of scripts: sandbox, libraries, conversions; knows no store and no command

@@ -122,13 +122,19 @@ impl Waiter {
     }
 }
 
+/// Keys that have changed since somebody looked, in order, each once.
+#[derive(Debug, Default)]
+struct Ready {
+    order: VecDeque<Arc<Place>>,
+    known: HashSet<Arc<Place>>,
+}
+
 /// All that wait, by key, in order of arrival.
 #[derive(Debug, Default)]
 pub struct Waiting {
     queues: Mutex<HashMap<Place, VecDeque<Arc<Waiter>>>>,
     by_client: Mutex<HashMap<u64, Arc<Waiter>>>,
-    /// Keys that have changed since somebody looked, in order.
-    ready: Mutex<VecDeque<Place>>,
+    ready: Mutex<Ready>,
     has_ready: AtomicBool,
     count: AtomicUsize,
     serving: Mutex<()>,
@@ -207,8 +213,10 @@ impl Waiting {
 
     fn is_ready(&self, place: Place) {
         let mut ready = self.ready.lock();
-        if !ready.contains(&place) {
-            ready.push_back(place);
+        if !ready.known.contains(&place) {
+            let place = Arc::new(place);
+            ready.known.insert(place.clone());
+            ready.order.push_back(place);
         }
         self.has_ready.store(true, Ordering::Release);
     }
@@ -225,11 +233,12 @@ impl Waiting {
     }
 
     /// The next key that has changed.
-    pub fn next_ready(&self) -> Option<Place> {
+    pub fn next_ready(&self) -> Option<Arc<Place>> {
         let mut ready = self.ready.lock();
-        let next = ready.pop_front();
-        if next.is_none() {
-            self.has_ready.store(false, Ordering::Release);
+        let next = ready.order.pop_front();
+        match &next {
+            Some(place) => _ = ready.known.remove(place),
+            None => self.has_ready.store(false, Ordering::Release),
         }
         next
     }

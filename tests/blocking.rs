@@ -540,6 +540,46 @@ fn a_large_element_reaches_a_client_that_waits() {
     });
 }
 
+/// A stream that nobody took away through Redis: it expires, is evicted, or goes by the memcached port. No command
+/// of a Redis client follows that could serve those who wait by the way.
+#[test]
+fn a_consumer_learns_that_its_stream_went_by_itself() {
+    const NO_GROUP: &str = "-NOGROUP No such key 's' or consumer group 'g' in XREADGROUP with GROUP option";
+    const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+    let magpie = Magpie::start(env!("CARGO_BIN_EXE_magpie"), "blocking-gone", &["--maxmemory", "16mb"]);
+    let socket = magpie.socket();
+    let mut stage = Stage { name: "magpie", socket: &socket, main: Client::connect(&socket) };
+    let mut memcached = support::real_redis::connect(&magpie.memcached_socket());
+    let mut through_memcached = |request: &[u8]| {
+        memcached.write_all(request).expect("the server reads");
+        let mut reply = [0; 64];
+        assert!(memcached.read(&mut reply).expect("the server answers") > 0, "the server hung up");
+    };
+    let value = [b'x'; 100_000];
+    for (way, expected) in
+        [("expiry", NO_GROUP), ("set", WRONG_TYPE), ("flush_all", NO_GROUP), ("eviction", NO_GROUP)]
+    {
+        stage.ask("DEL s");
+        stage.says("XGROUP CREATE s g $ MKSTREAM", "+OK");
+        let mut reader = stage.waiting("XREADGROUP GROUP g alice BLOCK 0 STREAMS s >");
+        match way {
+            "set" => through_memcached(b"set s 0 0 1\r\nx\r\n"),
+            "flush_all" => through_memcached(b"flush_all\r\n"),
+            "eviction" => {
+                // Then nothing else can be.
+                stage.says("CONFIG SET maxmemory-policy volatile-ttl", "+OK");
+                stage.says("EXPIRE s 10000", ":1");
+                for number in 0..300 {
+                    let head = format!("set {number} 0 0 {}\r\n", value.len());
+                    through_memcached(&[head.as_bytes(), &value, b"\r\n"].concat());
+                }
+            }
+            _ => stage.says("PEXPIRE s 20", ":1"),
+        }
+        assert_eq!(reader.reply(), expected, "{way}");
+    }
+}
+
 /// Many who wait, many who push, on both workers: every element arrives once.
 #[test]
 fn every_element_arrives_once() {

@@ -22,6 +22,37 @@ fn info(daemon: &Daemon, section: &str, field: &str) -> String {
     line.unwrap_or_else(|| panic!("{field} in {text}"))
 }
 
+/// It lists many keys in slices; alone, with replies on, in a transaction, and muted.
+#[test]
+fn keys_lists_all_of_many_keys_once() {
+    const KEYS: usize = 20_000;
+    let daemon = daemon(&[]);
+    let mut peer = Resp::connect(&daemon);
+    let mut expected: Vec<String> = (0..KEYS).map(|number| format!("key:{number}")).collect();
+    for key in &expected {
+        peer.ask(&format!("SET {key} x"));
+    }
+    peer.ask("SET other x");
+    expected.sort();
+    let keys = |reply: &str| {
+        let mut keys: Vec<String> =
+            reply.split("\r\n").filter(|line| line.starts_with("key:")).map(str::to_owned).collect();
+        keys.sort();
+        keys
+    };
+    let reply = peer.ask("KEYS key:*");
+    assert!(reply.starts_with(&format!("*{KEYS}\r\n")));
+    assert!(keys(&reply) == expected);
+    assert_eq!(peer.ask("PING"), "+PONG\r\n");
+    // With its own connection, whose gates are looked at one by one.
+    peer.ask("CLIENT TRACKING ON");
+    assert!(keys(&peer.ask("KEYS key:*")) == expected);
+    let transaction = text(&peer.send(b"MULTI\r\nKEYS key:*\r\nEXEC\r\n"));
+    assert!(keys(&transaction) == expected);
+    assert_eq!(text(&peer.send(b"CLIENT REPLY SKIP\r\nKEYS *\r\nPING\r\n")), "+PONG\r\n");
+    assert!(peer.ask("INFO commandstats").contains("cmdstat_keys:calls=4,"));
+}
+
 #[test]
 fn debug_sleep_answers_when_it_is_over() {
     let daemon = daemon(DEBUG);

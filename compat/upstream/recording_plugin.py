@@ -1,6 +1,7 @@
 """A pytest plugin for upstream suites: writes each test's outcome to the file COMPAT_RESULTS as JSON.
 
-With COMPAT_FLUSH (a Redis URL or a memcached address) it empties that server before each test.
+With COMPAT_FLUSH (a Redis URL or a memcached address) it empties that server before each test. With COMPAT_ONLY (a
+JSON list of tests in a file) it leaves out all others.
 """
 
 import json
@@ -9,6 +10,14 @@ import socket
 from urllib.parse import urlsplit
 
 outcomes: dict[str, str] = {}
+
+
+def pytest_collection_modifyitems(config, items) -> None:
+    if only := os.environ.get("COMPAT_ONLY"):
+        with open(only) as file:
+            wanted = set(json.load(file))
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid not in wanted])
+        items[:] = [item for item in items if item.nodeid in wanted]
 
 
 def pytest_runtest_setup(item) -> None:

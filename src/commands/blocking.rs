@@ -14,6 +14,7 @@ use crate::waiting::{Nil, Waiter};
 use crate::wire::Out;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 impl Ctx<'_> {
     /// Waits for one of the command's keys to change, then the command is run again. Where waiting is not allowed
@@ -77,16 +78,25 @@ pub(super) fn end_wait(ctx: &Ctx<'_>, client: u64, how: Unblock) -> bool {
     waiter.is_some()
 }
 
-/// Runs the commands that wait for keys which have changed. The caller holds no shard.
+/// Runs the commands that wait for keys which have changed, if any has. The caller holds no shard, and is allowed
+/// to use the store. To be called after everything that may have changed a key, on whatever port.
+#[inline]
+pub fn serve_waiting(context: Context<'_>) {
+    if context.daemon.waiting.has_ready() && context.busy.is_none() {
+        serve(context);
+    }
+}
+
 #[cold]
-pub fn serve(context: Context<'_>) {
+fn serve(context: Context<'_>) {
     let waiting = &context.daemon.waiting;
     let _turn = waiting.serve();
     // Commands that are served change keys themselves (BLMOVE): the list may grow meanwhile.
-    while let Some((db, key)) = waiting.next_ready() {
-        let kind_now = || context.daemon.store.db(db, context.now).entry(&key).item().map(|item| item.kind());
+    while let Some(place) = waiting.next_ready() {
+        let (db, key) = (place.0, &place.1);
+        let kind_now = || context.daemon.store.db(db, context.now).entry(key).item().map(|item| item.kind());
         let mut kind = kind_now();
-        for waiter in waiting.queue_of(&(db, key.clone())) {
+        for waiter in waiting.queue_of(&place) {
             if serve_one(context, &waiter, kind) {
                 kind = kind_now();
             }
@@ -129,6 +139,8 @@ fn serve_one(context: Context<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> 
         state: &mut state,
         client: &waiter.client,
         waiter: None,
+        spent: Duration::ZERO,
+        walk: None,
         room: None,
         busy: None,
         is_plain: false,

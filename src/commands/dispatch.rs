@@ -1,6 +1,7 @@
 //! The way of a request: look-up, the gates in Redis' order, then the one call.
 
 use super::error::CommandError;
+use super::keyspace::KeysWalk;
 use super::session::Replies;
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
 use super::{Args, CommandResult, Ctx, Outcome, blocking, client, metering, permission, transaction};
@@ -18,6 +19,7 @@ pub(super) enum Ran {
     Done,
     Sleep(Millis),
     Blocked(Arc<Waiter>),
+    Walks(KeysWalk),
     /// It runs on the script's thread, or no longer does; nothing was done.
     Elsewhere,
     /// Held back by `CLIENT PAUSE`; nothing was done.
@@ -70,6 +72,9 @@ fn run_plain(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Ra
         ctx.reply.out().cut_to(mark);
         fail(ctx, &error);
     }
+    if let Some(walk) = ctx.walk.take() {
+        return Ran::Walks(walk);
+    }
     serve_waiting(ctx);
     Ran::Done
 }
@@ -77,9 +82,8 @@ fn run_plain(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Ra
 /// A command may have changed what others wait for.
 #[inline]
 fn serve_waiting(ctx: &Ctx<'_>) {
-    if ctx.daemon.waiting.has_ready() && ctx.busy.is_none() {
-        blocking::serve(Context { daemon: ctx.daemon, counters: ctx.counters, now: ctx.now, busy: None });
-    }
+    let (daemon, counters, now, busy) = (ctx.daemon, ctx.counters, ctx.now, ctx.busy);
+    blocking::serve_waiting(Context { daemon, counters, now, busy });
 }
 
 fn run_gated(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
@@ -137,6 +141,10 @@ fn run_gated(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
         Ok(Outcome::Block { .. }) => match ctx.waiter.take() {
             // Muted or not, its reply comes later.
             Some(waiter) => return Ran::Blocked(waiter),
+            None => Ran::Done,
+        },
+        Ok(Outcome::Walk) => match ctx.walk.take() {
+            Some(walk) => return Ran::Walks(walk),
             None => Ran::Done,
         },
         Ok(Outcome::Close) => Ran::Close,
@@ -320,10 +328,21 @@ fn queue(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Comman
 
 /// Executes a command whose gates are open.
 pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
-    let started = metering::begin(ctx, command);
+    let started = metering::begin(ctx, command, argv);
     let result = execute(ctx, command, argv);
-    metering::end(ctx, command, argv, started, &result);
+    if ctx.walk.is_none() {
+        let elapsed = started.map(|started| started.elapsed());
+        metering::end(ctx, command, argv, elapsed, &result);
+    }
     result
+}
+
+/// A command that let others come between has come to its end.
+pub(super) fn end_walk(ctx: &mut Ctx<'_>, walk: &KeysWalk) {
+    let argv = walk.argv.as_argv();
+    if let Ok(command) = resolve(argv) {
+        metering::end(ctx, command, argv, Some(walk.spent), &Ok(Outcome::Done));
+    }
 }
 
 /// Runs the command of a connection that waits once more. Its keys are held while it runs. It was counted when

@@ -17,10 +17,12 @@ use std::time::{Duration, Instant};
 
 /// Before a command runs: counts it, and starts the clock if it is to be timed.
 #[inline]
-pub(super) fn begin(ctx: &Ctx<'_>, command: &Command) -> Option<Instant> {
+pub(super) fn begin(ctx: &Ctx<'_>, command: &Command, argv: Argv<'_>) -> Option<Instant> {
+    /// With more arguments than these no command is quick.
+    const FEW: usize = 16;
     ctx.client.last_command.store(command.number as u32 + 1, Relaxed);
     let is_sample = ctx.counters.commands.count(command.number);
-    let is_timed = !command.is_quick || is_sample || ctx.daemon.times_all.load(Relaxed);
+    let is_timed = !command.is_quick || argv.len() > FEW || is_sample || ctx.daemon.times_all.load(Relaxed);
     is_timed.then(Instant::now)
 }
 
@@ -30,14 +32,15 @@ pub(super) fn end(
     ctx: &mut Ctx<'_>,
     command: &Command,
     argv: Argv<'_>,
-    started: Option<Instant>,
+    elapsed: Option<Duration>,
     result: &CommandResult,
 ) {
     if result.is_err() {
         ctx.counters.commands.fail(command.number);
     }
-    if let Some(started) = started {
-        timed(ctx, command, argv, started.elapsed(), result);
+    if let Some(elapsed) = elapsed {
+        ctx.spent += elapsed;
+        timed(ctx, command, argv, elapsed, result);
     }
     if ctx.daemon.clients.monitors.load(Relaxed) != 0 {
         tell_monitors(ctx, command, argv);

@@ -49,7 +49,7 @@ mod string;
 mod transaction;
 
 pub use args::{Args, pick};
-pub use blocking::serve;
+pub use blocking::serve_waiting;
 pub use error::CommandError;
 pub use script::{Kind as ScriptKind, Scripts, start as start_scripts};
 
@@ -64,10 +64,12 @@ use crate::store::{Db, Place, Places};
 use crate::tracking::Acting;
 use crate::waiting::{Nil, UNBLOCKED, Waiter};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
+use keyspace::KeysWalk;
 use script::{Back, Errand, Kind, Room, Slot};
 use session::State;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use table::CommandSpec;
 
 /// Every family's commands. The only registration.
@@ -103,6 +105,9 @@ static FAMILIES: &[&[CommandSpec]] = &[
     transaction::COMMANDS,
 ];
 
+/// When the commands of a connection have taken this long, the worker's others have a turn before the next one.
+const PATIENCE: Duration = Duration::from_micros(500);
+
 /// What a command works with.
 pub struct Ctx<'c> {
     pub daemon: &'c Daemon,
@@ -116,6 +121,10 @@ pub struct Ctx<'c> {
     pub client: &'c Arc<Client>,
     /// What a command that waits has been entered as.
     waiter: Option<Arc<Waiter>>,
+    /// What the commands of this turn have taken, quick ones not counted.
+    spent: Duration,
+    /// A `KEYS` that is not at its end yet.
+    walk: Option<KeysWalk>,
     /// The Lua VM and its scripts, on the script's thread.
     room: Option<&'c Room>,
     /// A script has the store for long already: only what does without it is executed.
@@ -161,6 +170,8 @@ pub enum Outcome {
     /// It wrote nothing and waits for one of its keys to change, until `deadline`; then it is run again. See
     /// [`crate::waiting`].
     Block { deadline: Option<Millis>, nil: Nil },
+    /// It goes on when others have had a turn (`KEYS`), and replies at its end.
+    Walk,
     /// Close when the reply is written.
     Close,
 }
@@ -205,19 +216,30 @@ enum Pause {
     Asleep { until: Millis, reply: Vec<u8> },
     /// A command waits for its keys.
     Blocked(Arc<Waiter>),
+    /// A command that takes long lets others have their turns.
+    Walking(KeysWalk),
 }
 
 impl Pause {
-    /// The reply with which the pause ends, or until when it goes on (`None` within: until woken).
-    fn poll(&mut self, now: Millis) -> Result<Vec<u8>, Option<Millis>> {
-        match self {
-            Pause::Asleep { until, .. } if *until > now => Err(Some(*until)),
-            Pause::Asleep { reply, .. } => Ok(std::mem::take(reply)),
-            Pause::Blocked(waiter) => waiter.poll(now).ok_or({
-                // While it is being served its time may have passed: whoever serves it wakes it.
-                waiter.deadline.filter(|deadline| *deadline > now)
-            }),
-        }
+    /// Writes the reply with which the pause ends; `Some`: it goes on.
+    fn poll(&mut self, ctx: &mut Ctx<'_>) -> Option<Next> {
+        let reply = match self {
+            Pause::Asleep { until, .. } if *until > ctx.now => {
+                return Some(Next::Wait { until: Some(*until) });
+            }
+            Pause::Asleep { reply, .. } => std::mem::take(reply),
+            Pause::Blocked(waiter) => match waiter.poll(ctx.now) {
+                Some(reply) => reply,
+                None => {
+                    // While it is being served its time may have passed: whoever serves it wakes it.
+                    let until = waiter.deadline.filter(|deadline| *deadline > ctx.now);
+                    return Some(Next::Wait { until });
+                }
+            },
+            Pause::Walking(walk) => return (!walk.step(ctx)).then_some(Next::Flush),
+        };
+        ctx.reply.out().put(&reply);
+        None
     }
 }
 
@@ -372,6 +394,8 @@ impl Core {
             state: &mut self.state,
             client,
             waiter: None,
+            spent: Duration::ZERO,
+            walk: None,
             room,
             busy: context.busy,
             is_plain: false,
@@ -384,17 +408,26 @@ impl Core {
         let next = loop {
             if let Some(pause) = &mut self.pause {
                 let mark = ctx.reply.out().mark();
-                match pause.poll(context.now) {
-                    Err(until) => break Next::Wait { until },
-                    Ok(reply) => ctx.reply.out().put(&reply),
+                if let Some(next) = pause.poll(&mut ctx) {
+                    break next;
                 }
-                if let Some(Pause::Blocked(waiter)) = self.pause.take() {
-                    blocking::leave(daemon, &waiter, context.now);
-                    dispatch::mute(&mut ctx, mark, true);
+                match self.pause.take() {
+                    Some(Pause::Blocked(waiter)) => {
+                        blocking::leave(daemon, &waiter, context.now);
+                        dispatch::mute(&mut ctx, mark, true);
+                    }
+                    Some(Pause::Walking(walk)) => {
+                        dispatch::end_walk(&mut ctx, &walk);
+                        dispatch::mute(&mut ctx, mark, true);
+                    }
+                    _ => {}
                 }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
             }
             if ctx.reply.out().len() >= FLUSH_AT {
+                break Next::Flush;
+            }
+            if ctx.spent > PATIENCE && consumed < input.len() {
                 break Next::Flush;
             }
             if self.requests.is_empty() {
@@ -435,6 +468,10 @@ impl Core {
                 dispatch::Ran::Blocked(waiter) => {
                     consumed += len;
                     self.pause = Some(Pause::Blocked(waiter));
+                }
+                dispatch::Ran::Walks(walk) => {
+                    consumed += len;
+                    self.pause = Some(Pause::Walking(walk));
                 }
                 dispatch::Ran::Elsewhere => {
                     is_elsewhere = true;

@@ -5,16 +5,15 @@
 //! buffer unless a request is incomplete or a reply not yet taken: reading and writing happen in the worker's. A
 //! client that does not read is not read from either.
 
+use super::protocol::Protocol;
 use super::ready::Bell;
 use super::round::Moment;
 use super::transport::Transport;
 use super::worker::{Tenancy, WorkerState};
-use crate::clients::{Client, Unblock};
+use crate::clients::Client;
 use crate::clock::Millis;
-use crate::commands;
 use crate::config::{ClientClass, OutputLimit, Param};
-use crate::daemon::{Context, Daemon};
-use crate::memcached;
+use crate::daemon::Context;
 use crate::observe::Counter;
 use crate::store::Place;
 use crate::wire::{Next, Out, Progress};
@@ -31,83 +30,13 @@ use std::time::Duration;
 const READ_MIN: usize = 16 * 1024;
 const READ_MAX: usize = 4 << 20;
 
-/// What the loop needs of a protocol.
-pub(super) trait Protocol: 'static {
-    fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress;
-    /// Says where the first requests will look.
-    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>);
-    /// Instead of `feed` while a script has the store, after `busy-reply-threshold`. `None`: it waits.
-    fn feed_busy(&mut self, _context: Context<'_>, _input: &[u8], _out: &mut Out) -> Option<Progress> {
-        None
-    }
-    /// What it can say without the store.
-    fn collect(&mut self, _out: &mut Out) -> Option<Progress> {
-        None
-    }
-    /// It cannot be closed yet.
-    fn is_away(&mut self) -> bool {
-        false
-    }
-    /// A reply is being written elsewhere: what others send the client has to wait for it.
-    fn owes_reply(&self) -> bool {
-        false
-    }
-    /// `CLIENT UNBLOCK` arrived.
-    fn unblock(&mut self, _how: Unblock) {}
-    /// The connection ends.
-    fn close(&mut self, _daemon: &Daemon, _now: Millis) {}
-}
+/// Room that each of a worker's output buffers keeps for the next round.
+const KEPT: usize = 64 * 1024;
 
-impl Protocol for commands::Session {
-    #[inline]
-    fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
-        self.feed(context, input, out)
-    }
-
-    #[inline]
-    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
-        self.foresee(daemon, input, places);
-    }
-
-    fn feed_busy(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Option<Progress> {
-        self.feed_busy(context, input, out)
-    }
-
-    #[inline]
-    fn collect(&mut self, out: &mut Out) -> Option<Progress> {
-        self.collect(out)
-    }
-
-    fn is_away(&mut self) -> bool {
-        self.is_away()
-    }
-
-    fn owes_reply(&self) -> bool {
-        self.owes_reply()
-    }
-
-    fn unblock(&mut self, how: Unblock) {
-        self.unblock(how);
-    }
-
-    fn close(&mut self, daemon: &Daemon, now: Millis) {
-        self.close(daemon, now);
-    }
-}
-
-impl Protocol for memcached::Session {
-    #[inline]
-    fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
-        let progress = self.feed(context, input, out);
-        context.daemon.tracking.tell_news();
-        progress
-    }
-
-    #[inline]
-    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
-        self.foresee(daemon, input, places);
-    }
-}
+/// Bytes that a connection writes in one round, about: then the worker's others have theirs.
+const WRITE_MOST: usize = 1 << 20;
+/// Bytes that are given to the socket at once. What it has room for it copies before it returns.
+const WRITE_MAX: usize = 256 * 1024;
 
 /// Why a connection ends.
 enum End {
@@ -489,50 +418,45 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         if out.is_empty() {
             return Ok(());
         }
-        let sent = self.write_some(out)?;
-        if sent == out.len() {
-            out.clear();
-        } else {
-            out.advance(sent);
+        self.write_some(out)?;
+        if !out.is_empty() {
             self.out = std::mem::take(out);
             self.stop_hoarding();
         }
-        out.shrink(READ_MIN * 32);
+        out.shrink(KEPT);
         Ok(())
     }
 
-    /// Writes what was kept. `false`: the socket is still full.
+    /// Writes what was kept. `false`: there is more to write.
     fn write_rest(&mut self) -> Result<bool, End> {
         let mut out = std::mem::take(&mut self.out);
-        let sent = self.write_some(&out)?;
-        if sent < out.len() {
-            out.advance(sent);
+        self.write_some(&mut out)?;
+        if !out.is_empty() {
             self.out = out;
         }
         self.stop_hoarding();
         Ok(self.out.is_empty())
     }
 
-    /// Writes until all is sent or the socket is full.
-    fn write_some(&self, out: &Out) -> Result<usize, End> {
+    /// Writes until all is sent, the socket is full or others come first.
+    fn write_some(&mut self, out: &mut Out) -> Result<(), End> {
         const SLICES: usize = 64;
         let mut sent = 0;
-        while sent < out.len() {
+        while !out.is_empty() && sent < WRITE_MOST {
             let wrote = match out.as_plain() {
-                Some(bytes) => self.stream.try_write(&bytes[sent..]),
+                Some(bytes) => self.stream.try_write(&bytes[..bytes.len().min(WRITE_MAX)]),
                 None => {
                     let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(SLICES);
-                    out.slices(&mut slices, SLICES);
-                    if sent > 0 {
-                        // Rare: a partial vectored write goes on after the buffer was advanced.
-                        break;
-                    }
+                    out.slices(&mut slices, SLICES, WRITE_MAX);
                     self.stream.try_write_slices(&slices)
                 }
             };
             match wrote {
                 Ok(0) => return Err(End::Closed),
-                Ok(wrote) => sent += wrote,
+                Ok(wrote) => {
+                    sent += wrote;
+                    if wrote == out.len() { out.clear() } else { out.advance(wrote) }
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
             }
@@ -541,7 +465,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
         client.net_out.store(client.net_out.load(Ordering::Relaxed) + sent as u64, Ordering::Relaxed);
         self.worker.counters().add(Counter::BytesWritten, sent as u64);
         self.worker.counters().add(Counter::Writes, 1);
-        Ok(sent)
+        Ok(())
     }
 
     /// The limit of the client's class on what it leaves unread.

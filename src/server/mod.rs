@@ -4,6 +4,7 @@
 
 mod connection;
 mod listener;
+mod protocol;
 mod ready;
 mod round;
 mod transport;
@@ -50,6 +51,8 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let endpoints: Vec<_> =
         listeners.iter().map(|listener| (listener.wire, listener.endpoint.clone())).collect();
     print!("{}", banner(&daemon.config, &endpoints));
+    // Redis' words: tools that start a server wait for them.
+    tracing::info!("Ready to accept connections");
     let workers = Arc::new(workers);
     let accepting: Vec<_> = listeners
         .into_iter()

@@ -4,8 +4,9 @@ use super::connection::Connection;
 use super::round::Rounds;
 use super::transport::Transport;
 use crate::clients::{Arrival, Client, Wire};
+use crate::clock::Millis;
 use crate::config::Param;
-use crate::daemon::Daemon;
+use crate::daemon::{Context, Daemon};
 use crate::observe::{Counter, Counters};
 use crate::{commands, memcached};
 use anyhow::Context as _;
@@ -17,7 +18,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -183,11 +184,7 @@ async fn keep_house(state: Rc<WorkerState>, of: usize) {
     loop {
         tick.tick().await;
         let now = daemon.clock.now();
-        // While a script has the store, what is due waits for the next tick.
-        if let Some(_turn) = daemon.turns.enter(state.number) {
-            daemon.memcached.schedule.run(&daemon.store, now);
-            daemon.store.maintain(state.number, of, now, daemon.expires_actively.load(Ordering::Relaxed));
-        }
+        look_after_store(&state, of, now).await;
         daemon.tracking.trim();
         daemon.tracking.tell_news();
         if state.number == 0 {
@@ -197,6 +194,28 @@ async fn keep_house(state: Rc<WorkerState>, of: usize) {
         if timeout > 0 {
             close_idle(&state, now.0.saturating_sub(timeout * 1000));
         }
+    }
+}
+
+/// Expires and compacts, in slices between which the worker's connections have their turns.
+async fn look_after_store(state: &WorkerState, of: usize, now: Millis) {
+    const SLICE: Duration = Duration::from_micros(500);
+    let daemon = &state.daemon;
+    let expires = daemon.expires_actively.load(Ordering::Relaxed);
+    let mut chores = daemon.store.chores(state.number, of, now, expires);
+    let mut is_done = false;
+    while !is_done {
+        // While a script has the store, what is due waits for the next tick.
+        let Some(turn) = daemon.turns.enter(state.number) else { return };
+        let began = Instant::now();
+        daemon.memcached.schedule.run(&daemon.store, now);
+        while !is_done && began.elapsed() < SLICE {
+            is_done = chores.next().is_none();
+        }
+        // Somebody may wait in XREADGROUP for what has expired just now.
+        commands::serve_waiting(Context { daemon, counters: state.counters(), now, busy: None });
+        drop(turn);
+        tokio::task::yield_now().await;
     }
 }
 

@@ -245,28 +245,39 @@ impl Store {
         self.db(0, Millis(0)).reset_stats();
     }
 
-    /// Removes what is due and tidies up, in every `parts`-th shard from `part` on: each worker has its
-    /// own. No lock is held for longer than a few hundred items.
+    /// Removes what is due and tidies up, in every `parts`-th shard from `part` on: each worker has its own.
     pub fn maintain(&self, part: usize, parts: usize, now: Millis, expire: bool) {
+        self.chores(part, parts, now, expire).for_each(drop);
+    }
+
+    /// `maintain` piece by piece, for who has other things to do in between. A piece is a few hundred items at
+    /// most, and no lock is held from one to the next.
+    pub fn chores(
+        &self,
+        part: usize,
+        parts: usize,
+        now: Millis,
+        expire: bool,
+    ) -> impl Iterator<Item = ()> + '_ {
         const AT_ONCE: usize = 256;
-        for number in (part..self.shards.len()).step_by(parts.max(1)) {
-            let mut more = true;
-            while more && expire {
+        (part..self.shards.len()).step_by(parts.max(1)).flat_map(move |number| {
+            let (mut expires, mut tidies) = (expire, true);
+            std::iter::from_fn(move || {
+                if !expires && !tidies {
+                    return None;
+                }
                 let mut shard = self.lock(number);
-                more = shard.expire_due(now, AT_ONCE, &self.shared);
+                if expires {
+                    expires = shard.expire_due(now, AT_ONCE, &self.shared);
+                } else {
+                    tidies = shard.tidy(now, &self.shared);
+                }
                 let garbage = std::mem::take(&mut shard.garbage);
                 drop(shard);
                 drop(garbage);
-            }
-            let mut more = true;
-            while more {
-                let mut shard = self.lock(number);
-                more = shard.tidy(now, &self.shared);
-                let garbage = std::mem::take(&mut shard.garbage);
-                drop(shard);
-                drop(garbage);
-            }
-        }
+                Some(())
+            })
+        })
     }
 
     /// Makes other shards give room when one that had little could not make its own. Locks are only

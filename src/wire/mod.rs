@@ -21,7 +21,8 @@ pub enum Next {
     /// Read more. `at_least` more bytes are known to be missing (0: unknown); a hint that lets the
     /// connection grow its buffer once and not show a half request again and again.
     Read { at_least: usize },
-    /// `out` is large: write it, then show the rest. Keeps one client's batch from piling up replies.
+    /// Write `out`, let other connections have their turns, then show the rest (which may be nothing): `out` is large,
+    /// so that a batch does not pile up replies, or what it does takes long.
     Flush,
     /// The client waits (`CLIENT PAUSE`, `DEBUG SLEEP`, blocking commands): call
     /// `Protocol::resume` at the given time, or earlier when the client's mailbox wakes it.

@@ -11,6 +11,8 @@ const SHARE_AT: usize = 16 * 1024;
 #[derive(Debug, Default)]
 pub struct Out {
     text: Vec<u8>,
+    /// Bytes of `text` that are sent already.
+    sent: usize,
     /// (position in `text` before which the piece goes, the piece), positions ascending.
     shared: Vec<(usize, Bytes)>,
     shared_bytes: usize,
@@ -122,11 +124,11 @@ impl Out {
 
     /// Bytes not yet sent.
     pub fn len(&self) -> usize {
-        self.text.len() + self.shared_bytes
+        self.text.len() - self.sent + self.shared_bytes
     }
 
     pub fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.shared.is_empty()
+        self.text.len() == self.sent && self.shared.is_empty()
     }
 
     pub fn mark(&self) -> Mark {
@@ -156,8 +158,8 @@ impl Out {
     /// Appends all of `other`.
     pub fn append(&mut self, other: Out) {
         let from = self.text.len();
-        self.text.extend_from_slice(&other.text);
-        self.shared.extend(other.shared.into_iter().map(|(at, piece)| (from + at, piece)));
+        self.text.extend_from_slice(&other.text[other.sent..]);
+        self.shared.extend(other.shared.into_iter().map(|(at, piece)| (from + at - other.sent, piece)));
         self.shared_bytes += other.shared_bytes;
     }
 
@@ -168,44 +170,47 @@ impl Out {
 
     pub fn clear(&mut self) {
         self.text.clear();
+        self.sent = 0;
         self.shared.clear();
         self.shared_bytes = 0;
     }
 
     /// The text when no piece is shared: the common case, one plain write.
     pub fn as_plain(&self) -> Option<&[u8]> {
-        self.shared.is_empty().then_some(&self.text[..])
+        self.shared.is_empty().then_some(&self.text[self.sent..])
     }
 
-    /// Fills `slices` with what comes first; for a vectored write.
-    pub fn slices<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>, most: usize) {
-        let mut from = 0;
+    /// Fills `slices` with what comes first, up to about `bytes`; for a vectored write.
+    pub fn slices<'a>(&'a self, slices: &mut Vec<IoSlice<'a>>, most: usize, bytes: usize) {
+        let (mut from, mut left) = (self.sent, bytes);
+        let mut put = |slice: &'a [u8], left: &mut usize| {
+            let slice = &slice[..slice.len().min(*left)];
+            *left -= slice.len();
+            if !slice.is_empty() {
+                slices.push(IoSlice::new(slice));
+            }
+            slices.len() + 2 <= most && *left > 0
+        };
         for (at, piece) in &self.shared {
-            if slices.len() + 2 > most {
+            if !put(&self.text[from..*at], &mut left) || !put(piece, &mut left) {
                 return;
             }
-            if *at > from {
-                slices.push(IoSlice::new(&self.text[from..*at]));
-            }
-            slices.push(IoSlice::new(piece));
             from = *at;
         }
-        if from < self.text.len() {
-            slices.push(IoSlice::new(&self.text[from..]));
-        }
+        put(&self.text[from..], &mut left);
     }
 
-    /// Drops the first `n` bytes: they are sent. Costs a move of what remains.
+    /// Drops the first `n` bytes: they are sent. What remains is moved when it is the smaller part, so that a
+    /// long reply that is read in small steps is not moved at each.
     pub fn advance(&mut self, mut n: usize) {
-        let mut text_sent = 0;
         let mut pieces_sent = 0;
         for (at, piece) in &mut self.shared {
-            let text = *at - text_sent;
+            let text = *at - self.sent;
             if n < text {
                 break;
             }
             n -= text;
-            text_sent = *at;
+            self.sent = *at;
             if n < piece.len() {
                 let rest = piece.split_off(n);
                 *piece = rest;
@@ -217,11 +222,14 @@ impl Out {
             self.shared_bytes -= piece.len();
             pieces_sent += 1;
         }
-        text_sent += n;
+        self.sent += n;
         self.shared.drain(..pieces_sent);
-        self.text.drain(..text_sent);
-        for (at, _) in &mut self.shared {
-            *at -= text_sent.min(*at);
+        if self.sent > self.text.len() / 2 {
+            self.text.drain(..self.sent);
+            for (at, _) in &mut self.shared {
+                *at -= self.sent;
+            }
+            self.sent = 0;
         }
     }
 
@@ -235,7 +243,7 @@ impl Out {
     /// Everything in one vector; for tests and the mailbox.
     pub fn to_vec(&self) -> Vec<u8> {
         let mut slices = Vec::new();
-        self.slices(&mut slices, usize::MAX);
+        self.slices(&mut slices, usize::MAX, usize::MAX);
         slices.iter().flat_map(|slice| slice.iter().copied()).collect()
     }
 }

@@ -1,5 +1,6 @@
 """Leads connections to well-known ports elsewhere: upstream suites and the workers they start find `localhost:6379`
-wherever the server under test listens, and nothing in them has to be changed.
+wherever the server under test listens, and nothing in them has to be changed. What they listen on themselves moves
+likewise.
 
 COMPAT_REDIRECT holds `port=port` pairs with commas between them. Python imports this module by itself when its
 directory is on PYTHONPATH.
@@ -19,6 +20,9 @@ def _elsewhere(address):
 
 
 class _Socket(socket.socket):
+    def bind(self, address):
+        return super().bind(_elsewhere(address))
+
     def connect(self, address):
         return super().connect(_elsewhere(address))
 

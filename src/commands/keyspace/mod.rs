@@ -8,6 +8,7 @@ mod scan;
 mod transfer;
 
 pub(super) use object::encoding_of;
+pub(super) use scan::KeysWalk;
 
 use super::table::{Arity, CommandSpec, Flag, KeySpec, KeyUse};
 use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};

@@ -9,7 +9,7 @@ use crate::store::value::list::{End, List};
 use crate::store::value::set::Set;
 use crate::store::value::sorted_set::SortedSet;
 use crate::store::value::stream::{Group, NewId, NodeLimits, Pending, Stream, StreamId};
-use crate::store::value::{Object, Stored};
+use crate::store::value::{Collection, Object, Stored};
 use proptest::prelude::*;
 
 const NOW: Millis = Millis(0);
@@ -39,9 +39,14 @@ fn set(members: &[Vec<u8>]) -> Object {
     set.into_object()
 }
 
+/// A field is set once: where a short value takes a long one's place the hash stays a table, and comes back as the
+/// listpack that it could be by now.
 fn hash(texts: &[Vec<u8>], has_deadlines: bool) -> Object {
     let mut hash = Hash::default();
     for (at, pair) in texts.chunks(2).enumerate() {
+        if hash.contains(&pair[0], NOW) {
+            continue;
+        }
         hash.set(&pair[0], &pair[pair.len() - 1], FieldTtl::Keep, small().hash, NOW);
         if has_deadlines && at % 2 == 0 {
             hash.set_deadline(&pair[0], Deadline::at_ms(1_000_000 + at as u64));
@@ -95,6 +100,18 @@ fn loaded(payload: &[u8]) -> Result<Object, LoadError> {
         OwnedValue::Object(object) => object,
         OwnedValue::Inline(text) => Object::String(text.into()),
     })
+}
+
+/// As in Redis, which begins with a listpack at whatever it loads.
+#[test]
+fn a_table_comes_back_as_compact_as_it_could_be() {
+    let mut hash = Hash::default();
+    for value in [&[b'x'; 41][..], b"short"] {
+        hash.set(b"field", value, FieldTtl::Keep, small().hash, NOW);
+    }
+    assert_eq!(hash.encoding(), "hashtable");
+    let again = loaded(&dump_object(&hash.into_object(), false)).expect("it was dumped");
+    assert_eq!(again.encoding(), "listpack");
 }
 
 proptest! {

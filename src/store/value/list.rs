@@ -127,6 +127,17 @@ impl Collection for List {
             Repr::Quick(_) => "quicklist",
         }
     }
+
+    fn packed(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Repr::Packed(pack) => Some(pack.as_bytes()),
+            Repr::Quick(_) => None,
+        }
+    }
+
+    fn unpack(bytes: &[u8]) -> List {
+        List(Repr::Packed(Listpack::trusted(bytes)))
+    }
 }
 
 impl List {

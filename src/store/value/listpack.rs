@@ -60,6 +60,12 @@ impl Listpack {
         Listpack(bytes.into())
     }
 
+    /// Tells what `as_bytes` gave from an intset's bytes: a listpack begins with its length, an intset with the
+    /// width of its numbers, which is less.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        bytes.first_chunk().is_some_and(|&total| u32::from_le_bytes(total) as usize == bytes.len())
+    }
+
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -69,6 +69,22 @@ impl Collection for Set {
             Layout::Table(_) => "hashtable",
         }
     }
+
+    fn packed(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Layout::Intset(numbers) => Some(numbers.as_bytes()),
+            Layout::Listpack(list) => Some(list.as_bytes()),
+            Layout::Table(_) => None,
+        }
+    }
+
+    fn unpack(bytes: &[u8]) -> Set {
+        Set(if Listpack::is_one(bytes) {
+            Layout::Listpack(Listpack::trusted(bytes))
+        } else {
+            Layout::Intset(Intset::trusted(bytes))
+        })
+    }
 }
 
 impl From<Layout> for Set {

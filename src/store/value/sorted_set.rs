@@ -128,6 +128,14 @@ impl Collection for SortedSet {
             Layout::Table(_) => "skiplist",
         }
     }
+
+    fn packed(&self) -> Option<&[u8]> {
+        self.as_listpack().map(Listpack::as_bytes)
+    }
+
+    fn unpack(bytes: &[u8]) -> SortedSet {
+        SortedSet(Layout::Listpack(Listpack::trusted(bytes)))
+    }
 }
 
 impl SortedSet {
