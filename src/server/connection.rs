@@ -5,16 +5,15 @@
 //! buffer unless a request is incomplete or a reply not yet taken: reading and writing happen in the worker's. A
 //! client that does not read is not read from either.
 
+use super::protocol::Protocol;
 use super::ready::Bell;
 use super::round::Moment;
 use super::transport::Transport;
 use super::worker::{Tenancy, WorkerState};
-use crate::clients::{Client, Unblock};
+use crate::clients::Client;
 use crate::clock::Millis;
-use crate::commands;
 use crate::config::{ClientClass, OutputLimit, Param};
-use crate::daemon::{Context, Daemon};
-use crate::memcached;
+use crate::daemon::Context;
 use crate::observe::Counter;
 use crate::store::Place;
 use crate::wire::{Next, Out, Progress};
@@ -31,89 +30,13 @@ use std::time::Duration;
 const READ_MIN: usize = 16 * 1024;
 const READ_MAX: usize = 4 << 20;
 
+/// Room that each of a worker's output buffers keeps for the next round.
+const KEPT: usize = 64 * 1024;
+
 /// Bytes that a connection writes in one round, about: then the worker's others have theirs.
 const WRITE_MOST: usize = 1 << 20;
 /// Bytes that are given to the socket at once. What it has room for it copies before it returns.
 const WRITE_MAX: usize = 256 * 1024;
-
-/// What the loop needs of a protocol.
-pub(super) trait Protocol: 'static {
-    fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress;
-    /// Says where the first requests will look.
-    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>);
-    /// Instead of `feed` while a script has the store, after `busy-reply-threshold`. `None`: it waits.
-    fn feed_busy(&mut self, _context: Context<'_>, _input: &[u8], _out: &mut Out) -> Option<Progress> {
-        None
-    }
-    /// What it can say without the store.
-    fn collect(&mut self, _out: &mut Out) -> Option<Progress> {
-        None
-    }
-    /// It cannot be closed yet.
-    fn is_away(&mut self) -> bool {
-        false
-    }
-    /// A reply is being written elsewhere: what others send the client has to wait for it.
-    fn owes_reply(&self) -> bool {
-        false
-    }
-    /// `CLIENT UNBLOCK` arrived.
-    fn unblock(&mut self, _how: Unblock) {}
-    /// The connection ends.
-    fn close(&mut self, _daemon: &Daemon, _now: Millis) {}
-}
-
-impl Protocol for commands::Session {
-    #[inline]
-    fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
-        self.feed(context, input, out)
-    }
-
-    #[inline]
-    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
-        self.foresee(daemon, input, places);
-    }
-
-    fn feed_busy(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Option<Progress> {
-        self.feed_busy(context, input, out)
-    }
-
-    #[inline]
-    fn collect(&mut self, out: &mut Out) -> Option<Progress> {
-        self.collect(out)
-    }
-
-    fn is_away(&mut self) -> bool {
-        self.is_away()
-    }
-
-    fn owes_reply(&self) -> bool {
-        self.owes_reply()
-    }
-
-    fn unblock(&mut self, how: Unblock) {
-        self.unblock(how);
-    }
-
-    fn close(&mut self, daemon: &Daemon, now: Millis) {
-        self.close(daemon, now);
-    }
-}
-
-impl Protocol for memcached::Session {
-    #[inline]
-    fn feed(&mut self, context: Context<'_>, input: &[u8], out: &mut Out) -> Progress {
-        let progress = self.feed(context, input, out);
-        commands::serve_waiting(context);
-        context.daemon.tracking.tell_news();
-        progress
-    }
-
-    #[inline]
-    fn foresee(&mut self, daemon: &Daemon, input: &[u8], places: &mut Vec<Place>) {
-        self.foresee(daemon, input, places);
-    }
-}
 
 /// Why a connection ends.
 enum End {
@@ -500,7 +423,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
             self.out = std::mem::take(out);
             self.stop_hoarding();
         }
-        out.shrink(READ_MIN * 32);
+        out.shrink(KEPT);
         Ok(())
     }
 

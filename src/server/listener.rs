@@ -10,19 +10,23 @@ use anyhow::{Context as _, anyhow};
 use socket2::{SockRef, TcpKeepalive};
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpSocket, UnixListener};
+use tokio::io::unix::AsyncFd;
+use tokio::net::TcpSocket;
 
 const BACKLOG: u32 = 1024;
 /// How long accepting rests when the system has no file or memory left for another connection.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
+/// What accepts. tokio watches them as files: what its own listeners accept, it would watch here, only to be told to
+/// forget it again when the connection goes to its worker.
 enum Source {
-    Tcp(TcpListener),
-    Unix(UnixListener),
+    Tcp(AsyncFd<std::net::TcpListener>),
+    Unix(AsyncFd<std::os::unix::net::UnixListener>),
 }
 
 pub(super) struct Listener {
@@ -65,11 +69,8 @@ fn bind_port(config: &Config, wire: Wire, param: Param, flag: &str) -> anyhow::R
                     let at = listener.local_addr()?;
                     // A second address listens on the port that the first one got.
                     port = at.port();
-                    listeners.push(Listener {
-                        wire,
-                        endpoint: Endpoint::Tcp(at),
-                        source: Source::Tcp(listener),
-                    });
+                    let source = Source::Tcp(watched(listener)?);
+                    listeners.push(Listener { wire, endpoint: Endpoint::Tcp(at), source });
                 }
                 Err(error) if address.optional => {
                     tracing::debug!(%at, %error, "goes on without this address")
@@ -90,14 +91,16 @@ fn bind_port(config: &Config, wire: Wire, param: Param, flag: &str) -> anyhow::R
     Ok(listeners)
 }
 
-fn bind_tcp(at: SocketAddr) -> std::io::Result<TcpListener> {
+fn bind_tcp(at: SocketAddr) -> std::io::Result<std::net::TcpListener> {
     let socket = if at.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     if at.is_ipv6() {
         SockRef::from(&socket).set_only_v6(true)?;
     }
+    // What it accepts has the options of the listener, on Linux and elsewhere.
+    socket.set_nodelay(true)?;
     socket.bind(at)?;
-    socket.listen(BACKLOG)
+    socket.listen(BACKLOG)?.into_std()
 }
 
 fn bind_unix(config: &Config, wire: Wire, path: PathBuf) -> anyhow::Result<Listener> {
@@ -106,14 +109,15 @@ fn bind_unix(config: &Config, wire: Wire, path: PathBuf) -> anyhow::Result<Liste
         return Err(anyhow!("{}: another process listens there", path.display()));
     }
     let _ = std::fs::remove_file(&path);
-    let listener =
-        UnixListener::bind(&path).with_context(|| format!("cannot listen on {}", path.display()))?;
+    let listener = std::os::unix::net::UnixListener::bind(&path)
+        .with_context(|| format!("cannot listen on {}", path.display()))?;
     let mode = config.number(Param::UnixSocketPerm);
     if mode != 0 {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode as u32))
             .with_context(|| format!("cannot set the permissions of {}", path.display()))?;
     }
-    Ok(Listener { wire, endpoint: Endpoint::Unix(path), source: Source::Unix(listener) })
+    listener.set_nonblocking(true)?;
+    Ok(Listener { wire, endpoint: Endpoint::Unix(path), source: Source::Unix(watched(listener)?) })
 }
 
 pub(super) fn remove_socket_files(config: &Config) {
@@ -128,29 +132,34 @@ pub(super) fn remove_socket_files(config: &Config) {
 impl Listener {
     /// Accepts for ever.
     pub(super) async fn accept(self, daemon: Arc<Daemon>, workers: Arc<Vec<Worker>>) {
+        let mut keepalive = 0;
         loop {
             let newcomer = match &self.source {
-                Source::Tcp(listener) => listener.accept().await.and_then(|(stream, peer)| {
-                    stream.set_nodelay(true)?;
-                    keep_alive(&stream, &daemon.config);
-                    let laddr = stream.local_addr()?;
-                    let socket = Socket::Tcp(stream.into_std()?);
-                    let stranger = !peer.ip().to_canonical().is_loopback();
-                    Ok((
-                        Newcomer {
-                            socket,
-                            wire: self.wire,
-                            addr: peer.to_string(),
-                            laddr: laddr.to_string(),
-                        },
-                        stranger,
-                    ))
-                }),
-                Source::Unix(listener) => listener.accept().await.and_then(|(stream, _)| {
-                    let name = format!("{}:0", self.endpoint);
-                    let socket = Socket::Unix(stream.into_std()?);
-                    Ok((Newcomer { socket, wire: self.wire, addr: name.clone(), laddr: name }, false))
-                }),
+                Source::Tcp(listener) => {
+                    let wanted = daemon.config.number(Param::TcpKeepalive);
+                    if wanted != keepalive {
+                        keep_alive(listener.get_ref(), wanted);
+                        keepalive = wanted;
+                    }
+                    accepted(listener, std::net::TcpListener::accept).await.and_then(|(stream, peer)| {
+                        stream.set_nonblocking(true)?;
+                        let laddr = match self.endpoint {
+                            Endpoint::Tcp(at) if !at.ip().is_unspecified() => at,
+                            _ => stream.local_addr()?,
+                        };
+                        let stranger = !peer.ip().to_canonical().is_loopback();
+                        let (addr, laddr) = (peer.to_string(), laddr.to_string());
+                        Ok((Newcomer { socket: Socket::Tcp(stream), wire: self.wire, addr, laddr }, stranger))
+                    })
+                }
+                Source::Unix(listener) => accepted(listener, std::os::unix::net::UnixListener::accept)
+                    .await
+                    .and_then(|(stream, _)| {
+                        stream.set_nonblocking(true)?;
+                        let name = format!("{}:0", self.endpoint);
+                        let socket = Socket::Unix(stream);
+                        Ok((Newcomer { socket, wire: self.wire, addr: name.clone(), laddr: name }, false))
+                    }),
             };
             match newcomer {
                 Ok((newcomer, stranger)) => admit(newcomer, stranger, &daemon, &workers),
@@ -164,15 +173,43 @@ impl Listener {
     }
 }
 
-fn keep_alive(stream: &tokio::net::TcpStream, config: &Config) {
-    if let Ok(secs @ 1..) = u64::try_from(config.number(Param::TcpKeepalive)) {
-        let every = TcpKeepalive::new()
-            .with_time(Duration::from_secs(secs))
-            .with_interval(Duration::from_secs((secs / 3).max(1)))
-            .with_retries(3);
-        // A socket without keepalive works all the same.
-        let _ = SockRef::from(stream).set_tcp_keepalive(&every);
+/// Has tokio tell when there is somebody to accept.
+fn watched<L: AsRawFd>(listener: L) -> std::io::Result<AsyncFd<L>> {
+    #[allow(
+        deprecated,
+        reason = "its successor is unsafe for what std's listeners keep: one descriptor, their own"
+    )]
+    AsyncFd::new(listener)
+}
+
+/// Waits for a connection.
+async fn accepted<L: AsRawFd, T>(
+    listener: &AsyncFd<L>,
+    accept: impl Fn(&L) -> std::io::Result<T>,
+) -> std::io::Result<T> {
+    loop {
+        let mut ready = listener.readable().await?;
+        // An error here is that there is none any more.
+        if let Ok(accepted) = ready.try_io(|listener| accept(listener.get_ref())) {
+            return accepted;
+        }
     }
+}
+
+/// Has what a listener accepts send keepalives after `secs` of silence; 0: not at all.
+fn keep_alive(listener: &std::net::TcpListener, secs: i64) {
+    let socket = SockRef::from(listener);
+    // A socket without keepalive works all the same.
+    let _ = match u64::try_from(secs) {
+        Ok(secs @ 1..) => {
+            let every = TcpKeepalive::new()
+                .with_time(Duration::from_secs(secs))
+                .with_interval(Duration::from_secs((secs / 3).max(1)))
+                .with_retries(3);
+            socket.set_tcp_keepalive(&every)
+        }
+        _ => socket.set_keepalive(false),
+    };
 }
 
 /// Hands a connection to the worker with the fewest, or refuses it.

@@ -4,6 +4,7 @@
 
 mod connection;
 mod listener;
+mod protocol;
 mod ready;
 mod round;
 mod transport;

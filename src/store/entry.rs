@@ -1,18 +1,23 @@
 //! One key's place in the store, with its shard locked: what every command reads and writes through.
 
+mod collection;
+mod view;
+
+pub use collection::{Change, ChangeError, WrongKind};
+pub use view::{Access, Item, Owned, OwnedValue, Value};
+
 use super::change::Event;
 use super::eviction::lfu;
-use super::heap::{Garbage, HeapIndex, HeapItem};
-use super::item::{self, Fields, INLINE_KEY_MAX, INLINE_MAX, Mark, PACKED_MAX, Record};
-use super::log::{Handle, Queue};
+use super::heap::{Garbage, HeapItem};
+use super::item::{self, Fields, INLINE_KEY_MAX, INLINE_MAX, Mark, PACKED_MAX};
+use super::log::Queue;
 use super::shard::{Found, Room, Shard, Shared};
-use super::value::{Collection, Kind, Object};
+use super::value::Object;
 use super::{Guard, Store};
 use crate::clock::{Deadline, Millis};
 use bytes::{Bytes, BytesMut};
 use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::ops::{Deref, DerefMut};
 
 /// Why a write was refused. Carries meaning and no words: each protocol has its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,165 +45,6 @@ pub struct Put {
 impl Put {
     pub fn new(flags: u32, expiry: Expiry, event: Event) -> Put {
         Put { flags, expiry, event }
-    }
-}
-
-/// What is known of accesses to an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    /// Seconds since the last one.
-    Idle(u64),
-    /// Redis' logarithmic counter.
-    Frequency(u8),
-}
-
-/// A value as it is stored.
-#[derive(Clone, Copy, Debug)]
-pub enum Value<'a> {
-    /// A string in the item itself.
-    Inline(&'a [u8]),
-    /// A large string; a clone of the handle outlives the lock.
-    Shared(&'a Bytes),
-}
-
-/// A value taken out of the store, or to be put there.
-#[derive(Clone, Debug)]
-pub struct Owned {
-    pub value: OwnedValue,
-    pub flags: u32,
-    pub deadline: Option<Deadline>,
-}
-
-impl Owned {
-    /// A collection, without deadline.
-    pub fn object(collection: impl Collection) -> Owned {
-        Owned { value: OwnedValue::Object(collection.into_object()), flags: 0, deadline: None }
-    }
-
-    /// A string, without deadline.
-    pub fn string(value: Vec<u8>) -> Owned {
-        Owned { value: OwnedValue::Inline(value), flags: 0, deadline: None }
-    }
-}
-
-#[derive(Clone, Debug)]
-pub enum OwnedValue {
-    Inline(Vec<u8>),
-    Object(Object),
-}
-
-/// An item to look at, while its shard is locked.
-#[derive(Clone, Copy, Debug)]
-pub struct Item<'a> {
-    record: Record<'a>,
-    heap: Option<&'a HeapItem>,
-}
-
-impl<'a> Item<'a> {
-    #[inline]
-    pub(super) fn of(shard: &'a Shard, handle: Handle) -> Item<'a> {
-        let record = shard.log.record(handle);
-        let heap = record.heap_index().map(|index| shard.heap.get(index));
-        Item { record, heap }
-    }
-
-    /// The value of a string; `None` when it is of another type.
-    #[inline]
-    pub fn value(&self) -> Option<Value<'a>> {
-        match self.heap {
-            None if self.record.is_packed() => None,
-            None => Some(Value::Inline(self.record.payload())),
-            Some(heap) => match &heap.object {
-                Object::String(bytes) => Some(Value::Shared(bytes)),
-                #[allow(unreachable_patterns, reason = "only while there is no collection")]
-                _ => None,
-            },
-        }
-    }
-
-    /// The bytes of a string; `None` when the value is of another type.
-    #[inline]
-    pub fn string(&self) -> Option<&'a [u8]> {
-        self.value().map(|value| match value {
-            Value::Inline(bytes) => bytes,
-            Value::Shared(bytes) => bytes,
-        })
-    }
-
-    /// The value on the heap, or unpacked; `None` for a string that lies in the record.
-    pub fn object(&self) -> Option<Cow<'a, Object>> {
-        match self.heap {
-            Some(heap) => Some(Cow::Borrowed(&heap.object)),
-            None => self.unpack().map(Cow::Owned),
-        }
-    }
-
-    /// The kind and the bytes of a packed collection.
-    #[inline]
-    fn packed(&self) -> Option<(Kind, &'a [u8])> {
-        if !self.record.is_packed() {
-            return None;
-        }
-        let (&kind, bytes) = self.record.payload().split_first()?;
-        Some((Kind::from_byte(kind), bytes))
-    }
-
-    fn unpack(&self) -> Option<Object> {
-        self.packed().map(|(kind, bytes)| Object::unpack(kind, bytes))
-    }
-
-    pub fn kind(&self) -> Kind {
-        match self.heap {
-            Some(heap) => heap.object.kind(),
-            None => self.packed().map_or(Kind::String, |(kind, _)| kind),
-        }
-    }
-
-    /// memcached's client flags.
-    pub fn flags(&self) -> u32 {
-        self.record.flags()
-    }
-
-    pub fn deadline(&self) -> Option<Deadline> {
-        self.record.deadline()
-    }
-
-    /// `None` when nobody has asked for one since the last write.
-    pub fn cas_unique(&self) -> Option<u64> {
-        self.record.cas_unique()
-    }
-
-    pub fn has(&self, mark: Mark) -> bool {
-        self.record.has_mark(mark)
-    }
-
-    /// Seconds since the last access. Meaningless under an LFU policy, as in Redis.
-    pub fn idle_secs(&self, now: Millis) -> u64 {
-        item::idle_secs(self.record.touched(), now)
-    }
-
-    /// Redis' logarithmic access counter; only an LFU policy keeps it.
-    pub fn frequency(&self, now: Millis, decay_minutes: u32) -> u8 {
-        super::eviction::lfu::counter(self.record.touched(), now, decay_minutes)
-    }
-
-    /// Memory the item accounts for: record, share of the table, heap value.
-    pub fn bytes(&self) -> usize {
-        const TABLE_SHARE: usize = 7;
-        self.record.header.len() + TABLE_SHARE + self.heap.map_or(0, HeapItem::charged)
-    }
-
-    /// What the record alone takes: what must be found room for where the item is moved.
-    pub fn record_bytes(&self) -> usize {
-        self.record.header.len()
-    }
-
-    fn to_owned(self) -> Owned {
-        let value = match self.object() {
-            None => OwnedValue::Inline(self.record.payload().to_vec()),
-            Some(object) => OwnedValue::Object(object.into_owned()),
-        };
-        Owned { value, flags: self.flags(), deadline: self.deadline() }
     }
 }
 
@@ -711,107 +557,6 @@ impl<'d> Entry<'d> {
         self.shard.remark(self.db, self.key, Event::KeyMiss);
     }
 
-    /// The value on the heap, or unpacked; `None` when there is no item and for a string in the record.
-    pub fn object(&self) -> Option<&Object> {
-        let item = self.item()?;
-        match item.heap {
-            Some(heap) => Some(&heap.object),
-            None if !item.record.is_packed() => None,
-            None => match self.unpacked.get() {
-                Some(object) => Some(object),
-                None => item.unpack().map(|object| self.unpacked.get_or_init(|| object)),
-            },
-        }
-    }
-
-    /// The collection, to look at; `None` when there is no item. `O(bytes)` for a small one that is packed.
-    ///
-    /// # Errors
-    /// The value is of another type.
-    pub fn collection<C: Collection>(&self) -> Result<Option<&C>, WrongKind> {
-        if !self.is_present() {
-            return Ok(None);
-        }
-        self.object().and_then(C::of).map(Some).ok_or(WrongKind)
-    }
-
-    /// The collection, to be changed; an empty one is made when there is no item. `adding`: bytes that the
-    /// change is going to add, at most; room is made for them first.
-    ///
-    /// # Errors
-    /// The value is of another type; `OutOfMemory`. Nothing was changed.
-    pub fn change<C: Collection>(&mut self, adding: usize) -> Result<Change<'_, 'd, C>, ChangeError> {
-        self.make_room_in::<C>(adding)?;
-        Ok(Change::new(self))
-    }
-
-    /// `change` for a collection that is there; `None` when there is no item.
-    ///
-    /// # Errors
-    /// As `change`.
-    pub fn change_existing<C: Collection>(
-        &mut self,
-        adding: usize,
-    ) -> Result<Option<Change<'_, 'd, C>>, ChangeError> {
-        self.make_room_in::<C>(adding)?;
-        Ok(self.is_present().then(|| Change::new(self)))
-    }
-
-    fn make_room_in<C: Collection>(&mut self, adding: usize) -> Result<(), ChangeError> {
-        /// Header and key of a record, at most.
-        const RECORD: usize = 32 + INLINE_KEY_MAX;
-        let item = self.item();
-        if item.is_some_and(|item| item.kind() != C::KIND) {
-            return Err(ChangeError::WrongKind);
-        }
-        if adding == 0 {
-            return Ok(());
-        }
-        let is_on_heap = item.is_some_and(|item| item.heap.is_some());
-        let packed = item.map_or(0, |item| item.record.payload().len());
-        // What is packed is written anew, and may become too large for that.
-        let (len, heap) = match packed + adding {
-            _ if is_on_heap => (0, adding),
-            small if small <= PACKED_MAX => (RECORD + small, 0),
-            large => (RECORD, large),
-        };
-        let queue = self.found.map_or(Queue::Small, |found| self.shard.log.queue_of(found.handle));
-        let shared = self.shared();
-        let room = self.shard.make_room(queue, len, heap, self.now, shared);
-        if room != Ok(Room::There) {
-            // The collection itself may be what was evicted.
-            self.unpacked.take();
-            self.found = self.shard.look_up(self.hash, self.db, self.key, self.now);
-        }
-        room.map(|_| ()).map_err(|StoreError::OutOfMemory| ChangeError::OutOfMemory)
-    }
-
-    /// Stores a collection that was changed outside of the heap. Room was made before: what it takes beyond
-    /// that is not refused any more.
-    fn put_back<C: Collection>(&mut self, collection: C) {
-        if let Some((bytes, found)) = collection.packed().zip(self.found)
-            && self.shard.log.record(found.handle).is_packed()
-            && self.overwrite(&[&[C::KIND as u8], bytes].concat())
-        {
-            self.unpacked.take();
-            return;
-        }
-        let fields = match self.found {
-            Some(found) => Fields::of(self.shard.log.record(found.handle)),
-            None => self.new_fields(),
-        };
-        let (payload, fields) = self.payload_of(collection.into_object(), fields);
-        let bytes = match &payload {
-            Payload::Inline(value) => fields.record_len(self.key, value),
-            Payload::Heap(item) => item.charged(),
-        };
-        let queue = match self.found {
-            Some(found) => self.shard.log.queue_of(found.handle),
-            None => self.shard.admit(self.hash, bytes),
-        };
-        self.write(&fields, payload, queue);
-    }
-
     /// Watches the key, present or not; returns its version.
     pub fn watch(&mut self) -> u64 {
         self.shard.watched.add(self.db, self.key)
@@ -824,139 +569,6 @@ impl<'d> Entry<'d> {
 
     pub fn unwatch(&mut self) {
         self.shard.watched.release(self.db, self.key);
-    }
-}
-
-/// The value is of another type than the one asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct WrongKind;
-
-/// Why a collection cannot be changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeError {
-    WrongKind,
-    OutOfMemory,
-}
-
-impl From<StoreError> for ChangeError {
-    fn from(StoreError::OutOfMemory: StoreError) -> ChangeError {
-        ChangeError::OutOfMemory
-    }
-}
-
-/// A collection that is being changed, with its shard locked. Dropping it stores it or accounts for its new
-/// size, and deletes it when it is empty.
-pub struct Change<'e, 'd, C: Collection> {
-    entry: &'e mut Entry<'d>,
-    held: Held<C>,
-    /// When something in it was due before the change.
-    due_before: Option<Deadline>,
-    /// Something was announced: then the deletion of an emptied collection is too.
-    is_announced: bool,
-}
-
-/// Where a collection is while it is changed.
-enum Held<C> {
-    /// On the heap, where it stays.
-    Heap(HeapIndex, Queue),
-    /// New, or unpacked: to be stored.
-    Loose(C),
-    /// Stored; the change is over.
-    Stored,
-}
-
-impl<'e, 'd, C: Collection> Change<'e, 'd, C> {
-    /// Of an item of this kind, or of none.
-    fn new(entry: &'e mut Entry<'d>) -> Change<'e, 'd, C> {
-        entry.renew();
-        let held = match entry.found {
-            None => Held::Loose(C::default()),
-            Some(found) => {
-                let record = entry.shard.log.record(found.handle);
-                match record.heap_index() {
-                    Some(index) => Held::Heap(index, entry.shard.log.queue_of(found.handle)),
-                    None => Held::Loose(C::unpack(record.payload().get(1..).unwrap_or_default())),
-                }
-            }
-        };
-        let mut change = Change { entry, held, due_before: None, is_announced: false };
-        change.due_before = change.due_at();
-        change
-    }
-
-    /// Says what happened, as often as something did.
-    pub fn announce(&mut self, event: Event) {
-        self.say_if_new();
-        self.is_announced = true;
-        self.entry.shard.stats.stored += 1;
-        self.entry.shard.announce(self.entry.db, self.entry.key, event);
-    }
-
-    fn say_if_new(&mut self) {
-        if !self.is_announced && !self.entry.is_present() {
-            self.entry.shard.remark(self.entry.db, self.entry.key, Event::New);
-        }
-    }
-
-    /// Says what happened, and ends the change.
-    pub fn done(mut self, event: Event) {
-        self.announce(event);
-    }
-}
-
-impl<C: Collection> Deref for Change<'_, '_, C> {
-    type Target = C;
-
-    #[inline]
-    fn deref(&self) -> &C {
-        match &self.held {
-            Held::Heap(index, _) => {
-                C::of(&self.entry.shard.heap.get(*index).object).expect("the kind was looked at")
-            }
-            Held::Loose(collection) => collection,
-            Held::Stored => unreachable!("a change ends when it is dropped"),
-        }
-    }
-}
-
-impl<C: Collection> DerefMut for Change<'_, '_, C> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut C {
-        match &mut self.held {
-            Held::Heap(index, _) => {
-                C::of_mut(self.entry.shard.object_mut(*index)).expect("the kind was looked at")
-            }
-            Held::Loose(collection) => collection,
-            Held::Stored => unreachable!("a change ends when it is dropped"),
-        }
-    }
-}
-
-impl<C: Collection> Drop for Change<'_, '_, C> {
-    fn drop(&mut self) {
-        let is_over = self.is_empty() && !self.stays_when_empty();
-        let due_at = self.due_at();
-        if !is_over {
-            self.say_if_new();
-        }
-        let entry = &mut *self.entry;
-        match std::mem::replace(&mut self.held, Held::Stored) {
-            Held::Heap(index, queue) => {
-                entry.shard.expect_at(entry.hash, self.due_before, due_at, entry.now);
-                entry.shard.reweigh(index, queue);
-            }
-            Held::Loose(collection) if !is_over => entry.put_back(collection),
-            Held::Loose(_) | Held::Stored => {}
-        }
-        if is_over && let Some(found) = entry.found.take() {
-            entry.shard.remove(found, entry.hash);
-            if self.is_announced {
-                entry.shard.announce(entry.db, entry.key, Event::Del);
-            }
-        }
-        entry.unpacked.take();
-        let shared = entry.shared();
-        entry.shard.settle(shared);
     }
 }
 
