@@ -433,3 +433,21 @@ fn a_transaction_is_bounded_as_a_request_is() {
     assert!(client.is_closed());
     assert_eq!(Resp::connect(&daemon).ask("EXISTS k"), ":0\r\n");
 }
+
+/// Commands that take long let other connections have their turns in the middle of a batch.
+#[test]
+fn a_batch_of_long_commands_that_comes_in_pieces_is_executed_whole() {
+    let daemon = daemon(&[]);
+    let mut peer = Resp::connect(&daemon);
+    let mut batch = Vec::new();
+    for first in (0..20_000).step_by(500) {
+        let members: Vec<String> = (first..first + 500).map(|number| format!("member-{number:08}")).collect();
+        let words: Vec<&[u8]> = [&b"SADD"[..], b"big"]
+            .into_iter()
+            .chain(members.iter().map(|member| member.as_bytes()))
+            .collect();
+        batch.extend(support::request(&words));
+    }
+    let replies: String = batch.chunks(65_536).map(|piece| text(&peer.send(piece))).collect();
+    assert_eq!(replies, ":500\r\n".repeat(40));
+}

@@ -71,7 +71,8 @@ impl Ahead {
         }
         // What a stranger may send changes with the log-in.
         let most = if limits.stranger { 1 } else { REQUESTS_AHEAD };
-        while self.found.len() < most && self.decoder.ranges.len() < ARGS_AHEAD {
+        // The first is looked for however many of its arguments are known from before.
+        while self.found.is_empty() || self.found.len() < most && self.decoder.ranges.len() < ARGS_AHEAD {
             match self.decoder.find(&input[self.at..], limits) {
                 Ok(Step::Request(len)) => {
                     let args = (self.decoder.first as u32, self.decoder.ranges.len() as u32);
