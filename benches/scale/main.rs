@@ -13,7 +13,7 @@
 //!
 //! A second thread keeps the house ten times a second, as the daemon's workers do. Each operation is timed by itself;
 //! one that was slow while its thread was taken off the processor says nothing of the store and is counted
-//! apart (`away`: the system was asked for involuntary switches since the last time it was asked).
+//! apart (`away`: the thread was switched away, or the machine's host took a processor, since that was last asked).
 
 #[path = "../support/histogram.rs"]
 mod histogram;
@@ -57,11 +57,15 @@ fn resident() -> f64 {
     text.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(0.0) * 4096.0
 }
 
-/// How often this thread lost its processor to another.
+/// How often this thread lost its processor to another, and the machine all of its own to its host.
 fn switches() -> u64 {
     let text = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
-    line.and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+    let switches: u64 = line.and_then(|number| number.trim().parse().ok()).unwrap_or(0);
+    let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+    // user nice system idle iowait irq softirq steal, behind the word `cpu`.
+    let stolen: u64 = text.split_whitespace().nth(8).and_then(|ticks| ticks.parse().ok()).unwrap_or(0);
+    switches + stolen
 }
 
 /// Times operations one by one.

@@ -213,6 +213,17 @@ mod tests {
         }
     }
 
+    /// More arguments than are decoded ahead, in pieces: their beginning was once taken for enough.
+    #[test]
+    fn a_long_request_may_come_in_pieces() {
+        let long = encode(&vec![b"argument".to_vec(); 2 * ARGS_AHEAD]);
+        let bytes = [encode(&[b"PING".to_vec()]), long].concat().repeat(3);
+        for size in [1, 100, 3000, 8000] {
+            let chunks: Vec<&[u8]> = bytes.chunks(size).collect();
+            assert_eq!(decode(&chunks, LIMITS, std::iter::empty()), decode_all(&chunks), "pieces of {size}");
+        }
+    }
+
     #[test]
     fn what_is_decoded_ahead_is_bounded() {
         let bytes = encode(&[b"GET".to_vec(), b"key".to_vec()]).repeat(100);

@@ -20,8 +20,8 @@ const SLOTS: usize = 1 << SLOT_BITS;
 /// and the last slot of the last level holds everything later.
 #[derive(Debug, Default)]
 pub(super) struct Wheel {
-    /// Each level is allocated when it is first needed.
-    levels: [Vec<Slot>; LEVELS],
+    /// Each level is allocated when it is first needed, and each slot: most shards use few of them at a time.
+    levels: [Vec<Option<Box<Slot>>>; LEVELS],
     /// The second up to which everything due was handed out.
     turned: u64,
     len: usize,
@@ -32,9 +32,9 @@ pub(super) struct Wheel {
 
 type Slot = Vec<[u8; Hint::BYTES]>;
 
-/// What a slot's entries take.
+/// What a slot takes, with its entries.
 fn bytes_of(slot: &Slot) -> usize {
-    allocated(slot.capacity() * Hint::BYTES)
+    allocated(size_of::<Slot>()) + allocated(slot.capacity() * Hint::BYTES)
 }
 
 /// The slot for a deadline, seen from second `turned`. An item is handed out in the second after its
@@ -60,7 +60,7 @@ impl Wheel {
 
     /// Bytes allocated.
     pub(super) fn bytes(&self) -> usize {
-        self.levels.iter().map(Vec::capacity).sum::<usize>() * size_of::<Slot>() + self.bytes
+        self.levels.iter().map(Vec::capacity).sum::<usize>() * size_of::<Option<Box<Slot>>>() + self.bytes
     }
 
     /// Remembers that an item that `hint` fits is due at `deadline`. `O(1)`.
@@ -76,9 +76,12 @@ impl Wheel {
     fn push(&mut self, slot: usize, hint: Hint) {
         let level = &mut self.levels[slot / SLOTS];
         if level.is_empty() {
-            level.resize_with(SLOTS, Slot::new);
+            level.resize_with(SLOTS, || None);
         }
-        let entries = &mut level[slot % SLOTS];
+        let entries = level[slot % SLOTS].get_or_insert_with(|| {
+            self.bytes += bytes_of(&Slot::new());
+            Box::default()
+        });
         if entries.len() == entries.capacity() {
             // To the allocator's next size, four to a doubling: doubling would waste up to three bytes an item.
             let size = allocated((entries.len() + 1) * Hint::BYTES) / Hint::BYTES;
@@ -90,9 +93,9 @@ impl Wheel {
         self.by_level[slot / SLOTS] += 1;
     }
 
-    fn take(&mut self, slot: usize) -> Slot {
-        let Some(place) = self.levels[slot / SLOTS].get_mut(slot % SLOTS) else { return Slot::new() };
-        let entries = std::mem::take(place);
+    fn take(&mut self, slot: usize) -> Box<Slot> {
+        let place = self.levels[slot / SLOTS].get_mut(slot % SLOTS);
+        let Some(entries) = place.and_then(Option::take) else { return Box::default() };
         self.bytes -= bytes_of(&entries);
         self.by_level[slot / SLOTS] -= entries.len();
         entries
@@ -132,7 +135,7 @@ impl Wheel {
                     let slot = level * SLOTS + (second >> (level as u32 * SLOT_BITS)) as usize % SLOTS;
                     let entries = self.take(slot);
                     handled += entries.len();
-                    self.spread(entries, second, due, &deadline_of);
+                    self.spread(*entries, second, due, &deadline_of);
                 }
             }
             let slot = second as usize % SLOTS;
@@ -145,7 +148,7 @@ impl Wheel {
                 // The second is not over.
                 self.bytes += bytes_of(&entries);
                 self.by_level[0] += rest;
-                self.levels[0][slot] = entries;
+                self.levels[0][slot] = Some(entries);
                 self.turned = second - 1;
                 return true;
             }
@@ -185,7 +188,7 @@ impl Wheel {
             for step in 0..SLOTS as u64 {
                 let number = (next >> width) + step;
                 let slot = number as usize % SLOTS;
-                if let Some(bytes) = self.levels[level][slot].pop() {
+                if let Some(bytes) = self.levels[level][slot].as_mut().and_then(|entries| entries.pop()) {
                     self.by_level[level] -= 1;
                     self.len -= 1;
                     // Beyond the wheel nothing is too late for its slot.
@@ -207,7 +210,7 @@ impl Wheel {
         let start = random as usize % all;
         let mut order = (start..all).chain(0..start);
         let entries = order.find_map(|slot| {
-            self.levels[slot / SLOTS].get(slot % SLOTS).filter(|entries| !entries.is_empty())
+            self.levels[slot / SLOTS].get(slot % SLOTS)?.as_ref().filter(|entries| !entries.is_empty())
         })?;
         Some(Hint::from_bytes(entries[(random >> 32) as usize % entries.len()]))
     }
@@ -256,7 +259,7 @@ mod tests {
                 let late = waiting.values().filter(|d| d.0.secs() + 1 < now.secs()).count();
                 prop_assert_eq!(late, 0);
             }
-            let counted: usize = wheel.levels.iter().flatten().map(bytes_of).sum();
+            let counted: usize = wheel.levels.iter().flatten().flatten().map(|slot| bytes_of(slot)).sum();
             prop_assert_eq!(wheel.bytes, counted);
         }
     }
