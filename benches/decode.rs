@@ -10,7 +10,7 @@ use magpie::clients::{Arrival, Wire};
 use magpie::clock::Millis;
 use magpie::config::Config;
 use magpie::daemon::{Context, Daemon};
-use magpie::resp::{Decoder, Limits, Step};
+use magpie::resp::{Ahead, Limits};
 use magpie::wire::Out;
 use redis_protocol::bytes::Bytes;
 use redis_protocol::resp2::decode::decode_bytes;
@@ -38,12 +38,15 @@ fn resp() -> [(&'static str, String); 2] {
 }
 
 /// Decodes what there is and adds up the arguments' lengths; returns how far it came.
-fn decode(decoder: &mut Decoder, input: &[u8], sum: &mut usize) -> usize {
+fn decode(requests: &mut Ahead, input: &[u8], sum: &mut usize) -> usize {
     let mut consumed = 0;
-    while let Ok(Step::Request(len)) = decoder.step(&input[consumed..], LIMITS) {
-        *sum += decoder.argv(&input[consumed..]).iter().map(<[u8]>::len).sum::<usize>();
-        consumed += len;
+    while let Ok(None) = requests.look(input, LIMITS) {
+        while let Some(found) = requests.next() {
+            *sum += requests.argv(found, input).iter().map(<[u8]>::len).sum::<usize>();
+            consumed = found.to;
+        }
     }
+    requests.settle(consumed);
     consumed
 }
 
@@ -51,11 +54,11 @@ fn resp_decode(c: &mut Criterion) {
     let mut group = c.benchmark_group("decode_resp");
     group.throughput(Throughput::Elements(REQUESTS as u64));
     for (name, batch) in resp() {
-        let mut decoder = Decoder::default();
+        let mut requests = Ahead::default();
         group.bench_function(BenchmarkId::new("magpie", name), |b| {
             b.iter(|| {
                 let mut sum = 0;
-                let consumed = decode(&mut decoder, black_box(batch.as_bytes()), &mut sum);
+                let consumed = decode(&mut requests, black_box(batch.as_bytes()), &mut sum);
                 assert_eq!(consumed, batch.len());
                 sum
             });
@@ -64,7 +67,7 @@ fn resp_decode(c: &mut Criterion) {
             b.iter(|| {
                 let (mut sum, mut from) = (0, 0);
                 for to in (64..batch.len()).step_by(64).chain([batch.len()]) {
-                    from += decode(&mut decoder, black_box(&batch.as_bytes()[from..to]), &mut sum);
+                    from += decode(&mut requests, black_box(&batch.as_bytes()[from..to]), &mut sum);
                 }
                 assert_eq!(from, batch.len());
                 sum

@@ -9,6 +9,8 @@
 
 #[path = "support/random.rs"]
 mod random;
+#[path = "support/requests.rs"]
+mod requests;
 #[path = "support/servers.rs"]
 mod servers;
 #[path = "support/wire.rs"]
@@ -16,43 +18,16 @@ mod wire;
 
 use anyhow::{Context, Result, bail};
 use random::Random;
+use requests::{KEY, Template, item_count, send_each};
 use servers::{OURS, SUBJECTS, Server, Setting, Subject};
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
-use wire::{KEY, Template, Wire, connect, item_count};
+use wire::{Wire, connect};
 
 const MIB: f64 = (1 << 20) as f64;
 
-/// Sends requests for these keys, many to a write, and takes as many replies of known length; what `meanwhile` does
-/// is done between batches.
-fn send_all(
-    server: &Server,
-    wire: Wire,
-    request: &Template,
-    keys: impl Iterator<Item = u32>,
-    mut meanwhile: impl FnMut() -> Result<()>,
-) -> Result<()> {
-    const AT_ONCE: usize = 500;
-    let mut stream = connect(server.port(wire))?;
-    let (mut out, mut input) = (Vec::new(), Vec::new());
-    let mut keys = keys.peekable();
-    while keys.peek().is_some() {
-        out.clear();
-        let mut sent = 0;
-        for key in keys.by_ref().take(AT_ONCE) {
-            request.write(&mut out, || key);
-            sent += 1;
-        }
-        stream.write_all(&out)?;
-        input.resize(request.reply * sent, 0);
-        stream.read_exact(&mut input)?;
-        if input.iter().step_by(request.reply).any(|&first| first != request.first) {
-            bail!("unexpected reply: {}", String::from_utf8_lossy(&input[..80.min(input.len())]));
-        }
-        meanwhile()?;
-    }
-    Ok(())
-}
+/// Requests to a write.
+const AT_ONCE: usize = 500;
 
 fn start(subject: &Subject, mb: usize) -> Result<(Server, Wire)> {
     let wire = subject.wires[0];
@@ -67,13 +42,15 @@ fn deletion(subject: &Subject) -> Result<()> {
     const ITEMS: u32 = 2_000_000;
     let (server, wire) = start(subject, 4096)?;
     let empty = server.resident()?;
-    send_all(&server, wire, &Template::set(wire, 100, 0), 1..=ITEMS, || Ok(()))?;
+    let nothing = || anyhow::Ok(());
+    let port = server.port(wire);
+    send_each(port, &Template::set(wire, 100, 0), 1..=ITEMS, AT_ONCE, nothing)?;
     let full = server.resident()? - empty;
     let mut random = Random(7);
     let goes = (1..=ITEMS).filter(|_| !random.next().is_multiple_of(10));
-    send_all(&server, wire, &Template::delete(wire), goes, || Ok(()))?;
+    send_each(port, &deletion_of(wire), goes, AT_ONCE, nothing)?;
     let start = Instant::now();
-    let left = f64::from(item_count(server.port(wire), wire)?);
+    let left = f64::from(item_count(port, wire)?);
     let mut line = format!("{:10} {:>8.0} {:>8.0}", subject.name, full / MIB, left * 116.0 / MIB);
     for second in [0, 1, 5, 15, 30, 60] {
         std::thread::sleep(Duration::from_secs(second).saturating_sub(start.elapsed()));
@@ -95,10 +72,11 @@ fn churn(subject: &Subject) -> Result<()> {
         }
         Ok(())
     };
-    send_all(&server, wire, &Template::set(wire, 100, 0), 1..=3_000_000, &mut watch)?;
+    let port = server.port(wire);
+    send_each(port, &Template::set(wire, 100, 0), 1..=3_000_000, AT_ONCE, &mut watch)?;
     let small = f64::from(item_count(server.port(wire), wire)?);
     let mut line = format!("{:10} {:>14.1}", subject.name, small * 116.0 / MIB / LIMIT as f64 * 100.0);
-    send_all(&server, wire, &Template::set(wire, 1024, 0), 10_000_000..10_600_000, &mut watch)?;
+    send_each(port, &Template::set(wire, 1024, 0), 10_000_000..10_600_000, AT_ONCE, &mut watch)?;
     // Those of 100 bytes that are left are counted as what they are: by asking for them.
     let held = f64::from(item_count(server.port(wire), wire)?);
     let old = f64::from(count_present(&server, wire, 1..=3_000_000)?);
@@ -114,10 +92,28 @@ fn churn(subject: &Subject) -> Result<()> {
     Ok(())
 }
 
+/// Of a key that is there.
+fn deletion_of(wire: Wire) -> Template {
+    match wire {
+        Wire::Resp => Template::answered(format!("*2\r\n$3\r\nDEL\r\n$16\r\n{KEY}\r\n"), b":1\r\n"),
+        Wire::Memcached => Template::answered(format!("delete {KEY}\r\n"), b"DELETED\r\n"),
+    }
+}
+
+/// Is a key there? `:1` or `:0`; `HD` or `EN`.
+fn presence(wire: Wire) -> Template {
+    match wire {
+        Wire::Resp => {
+            let text = format!("*2\r\n$6\r\nEXISTS\r\n$16\r\n{KEY}\r\n");
+            Template::new(text, 1, ":1\r\n".len(), b':')
+        }
+        Wire::Memcached => Template::new(format!("mg {KEY}\r\n"), 1, "HD\r\n".len(), b'H'),
+    }
+}
+
 /// How many of these keys are there: by requests whose replies tell by their length.
 fn count_present(server: &Server, wire: Wire, keys: impl Iterator<Item = u32>) -> Result<u32> {
-    const AT_ONCE: usize = 500;
-    let request = Template::presence(wire);
+    let request = presence(wire);
     let mut stream = connect(server.port(wire))?;
     let (mut present, mut keys) = (0, keys.peekable());
     while keys.peek().is_some() {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from deploy_fixtures import cache_addresses, memcached_items, serve_site, started
+from deploy_fixtures import bring_back_empty, cache_addresses, memcached_items, serve_site, started
 from deployment import WORKERS, Browser, django_site, paste, wait_until
 from run_reports import note_cell, note_logs
 from servers import Process, Server, start_server
@@ -51,10 +51,7 @@ def sharded(kind, client, server_directories, site_database):
 @pytest.fixture
 def site(request, kind, client, sharded):
     note_cell(request, kind, "three servers by", client)
-    for cache in sharded.caches:
-        if not cache.is_alive():
-            cache.start()
-        cache.flush()
+    bring_back_empty(sharded.caches)
     note_logs(request, sharded.app_server, *(p for cache in sharded.caches for p in cache.processes))
     yield sharded
     assert sharded.app_server.is_alive()

@@ -13,7 +13,7 @@ import redis
 from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheError
 
-from deploy_fixtures import cache_addresses, memcached_items, serve_site, started
+from deploy_fixtures import bring_back_empty, cache_addresses, memcached_items, serve_site, started
 from deployment import WORKERS, Browser, django_site, paste, start_on_free_ports, wait_until
 from run_reports import note_cell, note_logs
 from servers import HOST, Endpoint, Process, Server, find, free_port, start_server
@@ -85,10 +85,7 @@ def pool(request) -> str:
 @pytest.fixture
 def twemproxy(request, kind, pool, running_twemproxy):
     note_cell(request, kind, "twemproxy", pool)
-    for cache in running_twemproxy.caches:
-        if not cache.is_alive():
-            cache.start()
-        cache.flush()
+    bring_back_empty(running_twemproxy.caches)
     note_logs(request, running_twemproxy.process, *(p for c in running_twemproxy.caches for p in c.processes))
     yield running_twemproxy
     assert running_twemproxy.process.is_alive()

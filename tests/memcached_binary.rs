@@ -377,13 +377,7 @@ proptest! {
         let mut whole = Peer::connect(&whole_daemon, now);
         let mut split = Peer::connect(&split_daemon, now);
         let expected = whole.send(&bytes);
-        let mut received = Vec::new();
-        let (mut rest, mut cuts) = (bytes.as_slice(), cuts.iter().cycle());
-        while !rest.is_empty() {
-            let (piece, more) = rest.split_at((*cuts.next().expect("a cycle")).min(rest.len()));
-            received.extend(split.send(piece));
-            rest = more;
-        }
+        let received = split.send_in_pieces(&bytes, &cuts);
         prop_assert!(replies(&expected).1.is_empty());
         prop_assert_eq!(received.escape_ascii().to_string(), expected.escape_ascii().to_string());
         prop_assert_eq!(split.is_closed, whole.is_closed);

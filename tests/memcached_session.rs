@@ -67,13 +67,7 @@ proptest! {
         let mut whole = Peer::connect(&whole_daemon, now);
         let mut split = Peer::connect(&split_daemon, now);
         let expected = whole.send(&bytes);
-        let mut replies = Vec::new();
-        let (mut rest, mut cuts) = (bytes.as_slice(), cuts.iter().cycle());
-        while !rest.is_empty() {
-            let (piece, more) = rest.split_at((*cuts.next().expect("a cycle")).min(rest.len()));
-            replies.extend(split.send(piece));
-            rest = more;
-        }
+        let replies = split.send_in_pieces(&bytes, &cuts);
         prop_assert_eq!(text(&replies), text(&expected));
         prop_assert_eq!(split.is_closed, whole.is_closed);
     }

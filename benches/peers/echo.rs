@@ -3,7 +3,7 @@
 //! request tells its shape, line ends are counted until it is complete, and the reply is as long as a real
 //! server's would be if every key were there. Only fewer system calls can cost less.
 
-use super::wire::KEY;
+use super::requests::KEY;
 use anyhow::{Context, Result};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};

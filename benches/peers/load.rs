@@ -4,7 +4,8 @@
 
 use super::histogram::Histogram;
 use super::random::Random;
-use super::wire::{Template, Wire, connect};
+use super::requests::Template;
+use super::wire::{Wire, connect};
 use anyhow::{Context, Result, bail, ensure};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
@@ -63,7 +64,7 @@ impl Plan {
             bail!("load: eight numbers are wanted");
         };
         Ok(Plan {
-            wire: Wire::of(wire).context("load: no such protocol")?,
+            wire: wire_named(wire).context("load: no such protocol")?,
             seconds: seconds.parse()?,
             port: port.try_into()?,
             threads: threads as usize,
@@ -247,4 +248,8 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
     outcome.p999_us = latencies.quantile_us(0.999);
     outcome.max_us = latencies.max_us();
     Ok(outcome)
+}
+
+pub fn wire_named(name: &str) -> Option<Wire> {
+    Wire::ALL.into_iter().find(|wire| wire.name().eq_ignore_ascii_case(name))
 }

@@ -23,6 +23,8 @@ mod measure;
 mod plot;
 #[path = "../support/random.rs"]
 mod random;
+#[path = "../support/requests.rs"]
+mod requests;
 mod results;
 #[path = "../support/servers.rs"]
 mod servers;
@@ -173,7 +175,7 @@ fn run(options: &Options) -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = root.join("benches/figures");
     let mut results = Results::load(options.figures.then_some(&folder))?;
-    let wires = choose(&options.wires, Wire::of, "protocol")?;
+    let wires = choose(&options.wires, load::wire_named, "protocol")?;
     let scenarios =
         choose(&options.scenarios, |id| SCENARIOS.iter().find(|scenario| scenario.id == id), "scenario")?;
     let known = |name: &str| [Placement::Pinned, Placement::Free].into_iter().find(|one| one.name() == name);

@@ -1,8 +1,9 @@
 //! The measurements: what a request costs, and what an item weighs.
 
 use super::load::{Outcome, Plan};
-use super::servers::{KERNEL, Server, Setting, Subject, children_used, machine_busy, spawn_on};
-use super::wire::{KEY, Wire, fill, item_count};
+use super::requests::{KEY, Template, item_count, send_each};
+use super::servers::{KERNEL, Server, Setting, Subject, spawn_on};
+use super::wire::Wire;
 use anyhow::{Context, Result, ensure};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -126,4 +127,26 @@ pub fn overhead(subject: &Subject, value: usize, ttl: u32) -> Result<f64> {
     let held = item_count(server.port(wire), wire)?;
     ensure!(held == ITEMS, "it holds {held} of {ITEMS} items");
     Ok((server.resident()? - before) / f64::from(ITEMS) - (KEY.len() + value) as f64)
+}
+
+/// Seconds in which the machine's processors were not idle, all together.
+fn machine_busy() -> Result<f64> {
+    let text = std::fs::read_to_string("/proc/stat")?;
+    let line = text.lines().next().context("an empty /proc/stat")?;
+    let ticks: Vec<f64> = line.split_whitespace().skip(1).take(8).filter_map(|n| n.parse().ok()).collect();
+    Ok((ticks.iter().sum::<f64>() - ticks[3] - ticks[4]) / 100.0)
+}
+
+/// What finished children of this process have used, in seconds.
+fn children_used() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    Ok(fields[13..15].iter().filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0)
+}
+
+/// Stores items 1..=count, many to a write.
+fn fill(port: u16, wire: Wire, count: u32, value: usize, ttl: u32) -> Result<()> {
+    let set = Template::set(wire, value, ttl);
+    let at_once = ((256 << 10) / set.bytes.len()).clamp(16, 2000);
+    send_each(port, &set, 1..=count, at_once, || Ok(()))
 }

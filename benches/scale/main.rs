@@ -19,6 +19,8 @@
 mod histogram;
 #[path = "../support/random.rs"]
 mod random;
+#[path = "../support/requests.rs"]
+mod requests;
 #[path = "../support/servers.rs"]
 mod servers;
 mod through;

@@ -2,9 +2,10 @@
 
 use super::MILLION;
 use super::histogram::Histogram;
+use super::requests::{Template, send_each};
 use super::servers::{OURS, SUBJECTS, Server, Setting, Used};
-use super::wire::{Template, Wire, connect};
-use anyhow::{Context, Result, ensure};
+use super::wire::{Wire, connect};
+use anyhow::{Context, Result};
 use std::io::{Read, Write};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,24 +15,8 @@ const VALUE: usize = 32;
 
 /// Sets items through one connection, many to a write.
 fn set(server: &Server, numbers: std::ops::Range<u32>, ttl: u32) -> Result<()> {
-    const AT_ONCE: usize = 100;
     let request = Template::set(Wire::Resp, VALUE, ttl);
-    let mut stream = connect(server.port(Wire::Resp))?;
-    let (mut out, mut input) = (Vec::new(), vec![0; AT_ONCE * request.reply]);
-    let mut numbers = numbers.peekable();
-    while numbers.peek().is_some() {
-        out.clear();
-        let mut sent = 0;
-        for number in numbers.by_ref().take(AT_ONCE) {
-            request.write(&mut out, || number);
-            sent += 1;
-        }
-        stream.write_all(&out)?;
-        let replies = &mut input[..sent * request.reply];
-        stream.read_exact(replies)?;
-        ensure!(replies.starts_with(b"+OK"), "{}", String::from_utf8_lossy(&replies[..40]));
-    }
-    Ok(())
+    send_each(server.port(Wire::Resp), &request, numbers, 100, || anyhow::Ok(()))
 }
 
 /// Asks for one item at a time, and notes how long each took.

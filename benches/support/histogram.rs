@@ -1,6 +1,6 @@
 //! Latencies by log-linear buckets: 64 to a doubling, so a quantile is right to 1.6 %.
 
-#![allow(dead_code)] // each bench uses its part
+#![allow(dead_code, reason = "every bench is a crate of its own, and takes its part of this")]
 
 const SUB_BITS: u32 = 6;
 const SUB: u64 = 1 << SUB_BITS;

@@ -1,6 +1,6 @@
 //! The servers that are measured: how they are started, where they run, what they have used.
 
-#![allow(dead_code)] // each bench uses its part
+#![allow(dead_code, reason = "every bench is a crate of its own, and takes its part of this")]
 
 use super::wire::{Wire, answers, connect};
 use anyhow::{Context, Result, bail, ensure};
@@ -202,19 +202,4 @@ impl Server {
         let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
         Ok(kib * 1024.0)
     }
-}
-
-/// Seconds in which the machine's processors were not idle, all together.
-pub fn machine_busy() -> Result<f64> {
-    let text = std::fs::read_to_string("/proc/stat")?;
-    let line = text.lines().next().context("an empty /proc/stat")?;
-    let ticks: Vec<f64> = line.split_whitespace().skip(1).take(8).filter_map(|n| n.parse().ok()).collect();
-    Ok((ticks.iter().sum::<f64>() - ticks[3] - ticks[4]) / 100.0)
-}
-
-/// What finished children of this process have used, in seconds.
-pub fn children_used() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    Ok(fields[13..15].iter().filter_map(|field| field.parse::<f64>().ok()).sum::<f64>() / 100.0)
 }

@@ -47,7 +47,7 @@ pub struct Limits {
 
 /// How far the input goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(super) enum Step {
     /// A request of this many bytes; its arguments are in `argv`. None at all: an empty line, ignored.
     Request(usize),
     /// At least this many bytes are missing (0: unknown).
@@ -56,7 +56,7 @@ pub enum Step {
 
 /// Takes requests off a stream of bytes.
 #[derive(Debug, Default)]
-pub struct Decoder {
+pub(super) struct Decoder {
     /// Arguments of the requests at hand: ranges of the input, counted from where the request begins, or of `inline`.
     pub(super) ranges: Vec<(u32, u32)>,
     /// Where those of the request that is being decoded begin.
@@ -177,19 +177,6 @@ fn integer(text: &[u8]) -> Option<i64> {
 }
 
 impl Decoder {
-    /// Looks for a request at the beginning of `input`. After `Step::Incomplete` call again with
-    /// the same bytes and more behind them.
-    ///
-    /// # Errors
-    /// The stream cannot be followed any further.
-    #[inline]
-    pub fn step(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
-        if self.missing == 0 {
-            self.forget();
-        }
-        self.find(input, limits)
-    }
-
     /// Drops the arguments of all requests at hand.
     #[inline]
     pub(super) fn forget(&mut self) {
@@ -198,7 +185,11 @@ impl Decoder {
         (self.first, self.missing) = (0, 0);
     }
 
-    /// `step` that keeps the arguments of requests before this one.
+    /// Looks for a request at the beginning of `input`, and keeps the arguments of those before it. After
+    /// `Step::Incomplete` call again with the same bytes and more behind them.
+    ///
+    /// # Errors
+    /// The stream cannot be followed any further.
     #[inline]
     pub(super) fn find(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
         if self.missing == 0 {
@@ -291,14 +282,8 @@ impl Decoder {
         Ok(Step::Request(end + 1))
     }
 
-    /// The arguments of the request that `step` found at the beginning of `input`.
-    #[inline]
-    pub fn argv<'a>(&'a self, input: &'a [u8]) -> Argv<'a> {
-        Argv { bytes: if self.is_inline { &self.inline } else { input }, ranges: &self.ranges }
-    }
-
     /// Forgets an incomplete request and gives spare memory back.
-    pub fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self) {
         const KEEP: usize = 128;
         if self.missing == 0 && self.ranges.capacity() > KEEP {
             self.ranges = Vec::new();
@@ -417,6 +402,20 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     pub(in crate::resp) const LIMITS: Limits = Limits { bulk_max: 512 << 20, stranger: false };
+
+    impl Decoder {
+        /// One request at a time: what requests decoded ahead are compared with.
+        fn step(&mut self, input: &[u8], limits: Limits) -> Result<Step, ProtocolError> {
+            if self.missing == 0 {
+                self.forget();
+            }
+            self.find(input, limits)
+        }
+
+        fn argv<'a>(&'a self, input: &'a [u8]) -> Argv<'a> {
+            Argv { bytes: if self.is_inline { &self.inline } else { input }, ranges: &self.ranges }
+        }
+    }
 
     pub(in crate::resp) fn decode_all(chunks: &[&[u8]]) -> (Vec<Vec<Vec<u8>>>, Option<ProtocolError>) {
         let (mut decoder, mut buffer, mut requests) = (Decoder::default(), Vec::new(), Vec::new());

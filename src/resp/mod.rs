@@ -6,5 +6,5 @@ mod decode;
 mod encode;
 
 pub use ahead::{Ahead, Found};
-pub use decode::{Argv, Decoder, Limits, OwnedArgv, ProtocolError, Step};
+pub use decode::{Argv, Limits, OwnedArgv, ProtocolError};
 pub use encode::Reply;

@@ -100,12 +100,6 @@ impl Out {
         self.text.truncate(end);
     }
 
-    /// Makes room for `bytes` at once.
-    #[inline]
-    pub fn reserve(&mut self, bytes: usize) {
-        self.text.reserve(bytes);
-    }
-
     /// Decimal digits of `n`.
     #[inline]
     pub fn put_int(&mut self, n: impl itoa::Integer) {

@@ -49,6 +49,20 @@ impl<'d> Peer<'d> {
         Peer { daemon, client, session, unread: Vec::new(), now, is_closed: false, most_unread: 0 }
     }
 
+    /// Sends bytes in pieces, whose lengths are those in `lengths` again and again; what comes back altogether.
+    pub fn send_in_pieces(&mut self, bytes: &[u8], lengths: &[usize]) -> Vec<u8> {
+        let (mut replies, mut rest) = (Vec::new(), bytes);
+        for &length in lengths.iter().cycle() {
+            if rest.is_empty() {
+                break;
+            }
+            let (piece, more) = rest.split_at(length.min(rest.len()));
+            replies.extend(self.send(piece));
+            rest = more;
+        }
+        replies
+    }
+
     /// Sends bytes; what comes back at once.
     pub fn send(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut replies = Vec::new();
