@@ -4,7 +4,8 @@
 //! pogocache) with one worker on the first processor, and a load of fifty connections on the second; reads
 //! utime + stime of `/proc/PID/stat` before and after. That figure hardly depends on how fast the load is or
 //! whether a neighbour is busy, so it is the one to trust. Rounds alternate (A B C, B C A, ...), shown are
-//! medians; a run that others disturbed is repeated and the quietest attempt kept. `kernel limit` is a loop of
+//! medians; a run that others disturbed is repeated and the quietest attempt kept, and what was disturbed all the
+//! same is shown but does not enter the figures. `kernel limit` is a loop of
 //! our own that answers without looking (`echo.rs`): the floor under every server. A second pass with two
 //! workers and nothing pinned tells what a small machine delivers.
 //!
@@ -75,6 +76,8 @@ struct Options {
 
 /// Above this share of a processor used by others, a run is repeated.
 const DISTURBED: f64 = 0.15;
+/// Half the distance from the cheapest to the dearest round, as a share of the median: above it the host was busy.
+const SPREAD: f64 = 0.1;
 const ATTEMPTS: usize = 3;
 
 fn quietest(measure: impl Fn() -> Result<Run>) -> Result<Run> {
@@ -146,7 +149,18 @@ fn speed(
         }
     }
     for (subject, runs) in able.iter().zip(&runs).filter(|(_, runs)| !runs.is_empty()) {
-        results.put(Cell::new(&table, scenario.title, subject.name), figures_of(runs));
+        let figures = figures_of(runs);
+        let (foreign, spread) = (figures.get("foreign").unwrap_or(1.0), figures.get("spread").unwrap_or(1.0));
+        if options.figures && (foreign > DISTURBED || spread > SPREAD) {
+            println!(
+                "  {:12} NOT KEPT: others used {:.0} % of a processor, rounds differ by ±{:.0} %",
+                subject.name,
+                foreign * 100.0,
+                spread * 100.0
+            );
+            continue;
+        }
+        results.put(Cell::new(&table, scenario.title, subject.name), figures);
     }
 }
 

@@ -228,3 +228,133 @@ fn place(places: &mut Slab<Place>, seat: Seat) -> Option<&mut Place> {
 fn guarded<T>(work: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(work)).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::daemon::Daemon;
+    use std::cell::RefCell;
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    enum Stage {
+        Receive,
+        Foresee,
+        Execute,
+        Answer,
+        Rest,
+        Leave,
+    }
+
+    const STAGES: [Stage; 6] =
+        [Stage::Receive, Stage::Foresee, Stage::Execute, Stage::Answer, Stage::Rest, Stage::Leave];
+
+    type Log = Rc<RefCell<Vec<(usize, Stage, Vec<u8>)>>>;
+
+    /// Reads its name, answers with it, and ends at its second bell; may fail in one stage.
+    struct Fake {
+        name: usize,
+        fails: Option<Stage>,
+        rounds: usize,
+        log: Log,
+    }
+
+    impl Fake {
+        fn pass(&self, stage: Stage, bytes: &[u8]) {
+            self.log.borrow_mut().push((self.name, stage, bytes.to_vec()));
+            assert_ne!(self.fails, Some(stage), "as the test wants it");
+        }
+    }
+
+    impl Member for Fake {
+        fn receive(&mut self, room: &mut [u8]) -> Received {
+            self.pass(Stage::Receive, b"");
+            self.rounds += 1;
+            if self.rounds > 1 {
+                return Received::End;
+            }
+            room[..4].copy_from_slice(&(self.name as u32).to_le_bytes());
+            Received::Bytes(4)
+        }
+
+        fn foresee(&mut self, input: &[u8], _places: &mut Vec<store::Place>) {
+            self.pass(Stage::Foresee, input);
+        }
+
+        fn execute(&mut self, _moment: &mut Moment<'_>, input: Option<&[u8]>, out: &mut Out) {
+            out.put(input.expect("it has read"));
+            self.pass(Stage::Execute, input.expect("it has read"));
+        }
+
+        fn answer(&mut self, out: &mut Out) -> Result<(), Ended> {
+            self.pass(Stage::Answer, &out.to_vec());
+            Ok(())
+        }
+
+        fn rest(&mut self, _cx: &mut Context<'_>) -> Rest {
+            self.pass(Stage::Rest, b"");
+            Rest::Waits
+        }
+
+        fn leave(&mut self) -> bool {
+            self.pass(Stage::Leave, b"");
+            true
+        }
+    }
+
+    fn rounds() -> Rounds {
+        let config = Config::with(&[]).expect("nothing is set");
+        Rounds::new(Rc::new(WorkerState { daemon: Arc::new(Daemon::new(config, 1)), number: 0 }))
+    }
+
+    /// A failure costs the connection it happens in, and what that had to say is nobody else's.
+    #[test]
+    fn a_panic_costs_its_connection_alone() {
+        for fails in STAGES {
+            let (mut rounds, log) = (rounds(), Log::default());
+            let bells: Rc<RefCell<Vec<Arc<Bell>>>> = Rc::default();
+            for name in 0..3 {
+                rounds.seat(|bell| {
+                    bells.borrow_mut().push(bell);
+                    Box::new(Fake { name, fails: (name == 1).then_some(fails), rounds: 0, log: log.clone() })
+                });
+            }
+            let mut cx = Context::from_waker(Waker::noop());
+            rounds.poll(&mut cx);
+            bells.borrow().iter().for_each(|bell| bell.ring());
+            rounds.poll(&mut cx);
+            for name in [0, 2] {
+                let passed: Vec<Stage> =
+                    log.borrow().iter().filter(|entry| entry.0 == name).map(|entry| entry.1).collect();
+                let expected = [&STAGES[..5], &[Stage::Receive, Stage::Leave]].concat();
+                assert_eq!(passed, expected, "connection {name} when another fails in {fails:?}");
+            }
+            for (name, stage, bytes) in log.borrow().iter() {
+                if *stage == Stage::Answer {
+                    assert_eq!(*bytes, (*name as u32).to_le_bytes(), "{fails:?}");
+                }
+            }
+            assert!(rounds.places.is_empty(), "all have left, {fails:?}");
+        }
+    }
+
+    /// A bell may be rung after its connection has left, when somebody else sits there.
+    #[test]
+    fn a_late_bell_brings_nobody_else() {
+        let (mut rounds, log) = (rounds(), Log::default());
+        let mut cx = Context::from_waker(Waker::noop());
+        let bells: Rc<RefCell<Vec<Arc<Bell>>>> = Rc::default();
+        for name in 0..2 {
+            rounds.seat(|bell| {
+                bells.borrow_mut().push(bell);
+                Box::new(Fake { name, fails: None, rounds: usize::from(name == 0), log: log.clone() })
+            });
+            rounds.poll(&mut cx);
+        }
+        assert_eq!(rounds.places.len(), 1);
+        log.borrow_mut().clear();
+        bells.borrow()[0].ring();
+        rounds.poll(&mut cx);
+        assert!(log.borrow().is_empty());
+    }
+}
