@@ -5,13 +5,13 @@
 //! the processor's caches and some do not; the handle is compared with one in the hash's place, no item
 //! is touched. A shard has sixteen tables, so one of a million is a store of 16 million items a shard.
 
-#[path = "../src/store/matches.rs"]
-#[allow(unused_imports, reason = "its tests run elsewhere")]
-mod matches;
 #[path = "../src/store/prefetch.rs"]
 mod prefetch;
 #[path = "support/random.rs"]
 mod random;
+#[path = "../src/simd.rs"]
+#[allow(dead_code, unused_imports, reason = "the table needs a part of it, and its tests run elsewhere")]
+mod simd;
 #[path = "../src/store/table.rs"]
 #[allow(
     dead_code,

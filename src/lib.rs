@@ -29,6 +29,7 @@
 //! clock      the only reader of the system clock; everything else is handed a time
 //! sync       what the lock-free parts of turns and mailbox are made of, for a test to exchange
 //! glob       Redis' patterns
+//! simd       sixteen bytes compared at once
 //! double     doubles as Redis prints and reads them
 //! banner     the first lines that magpie prints
 //! logging    the log, at Redis' levels
@@ -49,7 +50,7 @@
 //! server, memcached, resp --> wire
 //! ```
 //!
-//! - `store` uses nothing but `clock` and `double`. A `use crate::resp` in there is wrong, whatever it fixes.
+//! - `store` uses nothing but `clock`, `double` and `simd`. A `use crate::resp` in there is wrong, whatever it fixes.
 //! - memcached and Redis commands are neighbours, not layers: they share the store's operations and nothing
 //!   else. Nowhere does a command ask which protocol it came by.
 //! - `daemon` keeps `memcached::State` (watchers, prefix counts, the delayed flush) for memcached's
@@ -136,6 +137,7 @@ pub mod pubsub;
 pub mod rdb;
 pub mod resp;
 pub mod server;
+pub mod simd;
 pub mod store;
 pub mod sync;
 pub mod tracking;

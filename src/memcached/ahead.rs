@@ -2,7 +2,7 @@
 //! much cheaper than decoding them: where it is wrong, something is loaded that nobody needs.
 
 use super::DATABASE;
-use super::words::Words;
+use super::words::{Words, first_line, uint};
 use crate::daemon::Daemon;
 use crate::store::Places;
 
@@ -16,10 +16,8 @@ pub(super) fn keys(input: &[u8]) -> impl Iterator<Item = &[u8]> {
             if let Some(key) = line.next() {
                 return Some(key);
             }
-            let end = memchr::memchr(b'\n', rest)?;
-            let text = &rest[..end];
-            rest = &rest[end + 1..];
-            let mut words = Words::new(text.strip_suffix(b"\r").unwrap_or(text));
+            let (mut words, used) = first_line(rest)?;
+            rest = &rest[used..];
             let verb = words.next().unwrap_or_default();
             match verb {
                 b"get" | b"gets" => line = words,
@@ -31,9 +29,8 @@ pub(super) fn keys(input: &[u8]) -> impl Iterator<Item = &[u8]> {
                     let key = words.next();
                     let length = if verb == b"ms" { words.next() } else { words.nth(2) };
                     // Beyond the block of data; one that has not come yet ends the guessing.
-                    let length =
-                        length.and_then(|text| std::str::from_utf8(text).ok()?.parse::<usize>().ok());
-                    rest = length.and_then(|length| rest.get(length.checked_add(2)?..)).unwrap_or_default();
+                    let after = |length: u64| rest.get(usize::try_from(length).ok()?.checked_add(2)?..);
+                    rest = length.and_then(uint).and_then(after).unwrap_or_default();
                     return key;
                 }
                 _ => {

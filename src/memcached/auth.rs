@@ -21,7 +21,7 @@ pub(super) const MAX_CREDENTIALS: usize = 4096;
 /// Reads one request of a client that has not authenticated.
 pub(super) fn step(turn: &mut Turn<'_>, login: &mut Login, rest: &[u8]) -> Step {
     let (text, line) = match decode::line(rest) {
-        Line::Whole { text, used } => (text, used),
+        Line::Whole { words, used } => (words.text(), used),
         Line::Open => return Step::stop(0, Next::Read { at_least: 0 }),
         Line::OpenGet | Line::TooLong => return Step::stop(rest.len(), Next::Close),
     };

@@ -28,10 +28,9 @@ pub(super) enum Keys {
     Refused(Refusal),
 }
 
-/// Answers `get` and `gat` for the keys in `line`; `is_whole`: its end has come.
+/// Answers `get` and `gat` for the keys in `words`; `is_whole`: the line's end has come.
 #[inline]
-pub(super) fn get(turn: &mut Turn<'_>, how: Retrieval, line: &[u8], is_whole: bool) -> Keys {
-    let mut words = Words::new(line);
+pub(super) fn get(turn: &mut Turn<'_>, how: Retrieval, mut words: Words<'_>, is_whole: bool) -> Keys {
     let mut number = 0;
     loop {
         // The session has loaded the first ones.

@@ -6,7 +6,7 @@
 
 use super::base64;
 use super::error::Refusal;
-use super::words::{Args, MAX_WORDS, Words, int, uint, uint32};
+use super::words::{Args, MAX_WORDS, Words, first_line, int, uint, uint32};
 
 /// Longest key in bytes, as sent and after decoding base64.
 pub(super) const MAX_KEY: usize = 250;
@@ -23,7 +23,7 @@ const MAX_OPAQUE: usize = 32;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Line<'a> {
     /// A line without its ending; `used` counts the ending too.
-    Whole { text: &'a [u8], used: usize },
+    Whole { words: Words<'a>, used: usize },
     /// The end has not come yet.
     Open,
     /// Neither, but this is a `get` so long that its keys are answered as they come.
@@ -34,26 +34,23 @@ pub(super) enum Line<'a> {
 
 #[inline]
 pub(super) fn line(input: &[u8]) -> Line<'_> {
-    match memchr::memchr(b'\n', input) {
-        Some(end) => Line::Whole { text: strip_return(&input[..end]), used: end + 1 },
-        None if input.len() <= MAX_OPEN_LINE => Line::Open,
-        None => {
-            let indent = input.iter().take_while(|&&byte| byte == b' ').count();
-            let verb = &input[indent..];
-            if indent <= MAX_INDENT && (verb.starts_with(b"get ") || verb.starts_with(b"gets ")) {
-                Line::OpenGet
-            } else {
-                Line::TooLong
-            }
-        }
+    match first_line(input) {
+        Some((words, used)) => Line::Whole { words, used },
+        None => open_line(input),
     }
 }
 
-/// As memcached: the return of an otherwise empty line stays, and makes it an unknown command.
-pub(super) fn strip_return(text: &[u8]) -> &[u8] {
-    match text {
-        [head @ .., b'\r'] if !head.is_empty() => head,
-        _ => text,
+#[cold]
+fn open_line(input: &[u8]) -> Line<'_> {
+    if input.len() <= MAX_OPEN_LINE {
+        return Line::Open;
+    }
+    let indent = input.iter().take_while(|&&byte| byte == b' ').count();
+    let verb = &input[indent..];
+    if indent <= MAX_INDENT && (verb.starts_with(b"get ") || verb.starts_with(b"gets ")) {
+        Line::OpenGet
+    } else {
+        Line::TooLong
     }
 }
 
@@ -63,7 +60,7 @@ pub(super) enum Request<'a> {
     /// The keys are the rest of the line, however many.
     Get {
         how: Retrieval,
-        keys: &'a [u8],
+        keys: Words<'a>,
     },
     Store(Storage<'a>),
     Arithmetic {
@@ -216,8 +213,8 @@ pub(super) type Scratch = Vec<u8>;
 
 /// What one line asks for.
 #[inline]
-pub(super) fn request<'a>(text: &'a [u8], scratch: &'a mut Scratch) -> Result<Request<'a>, Refused> {
-    let mut words = Words::new(text);
+pub(super) fn request<'a>(mut words: Words<'a>, scratch: &'a mut Scratch) -> Result<Request<'a>, Refused> {
+    let text = words.text();
     let verb = words.next().unwrap_or_default();
     match verb {
         b"get" | b"bget" => get(words, false),
@@ -252,14 +249,14 @@ fn get(words: Words<'_>, with_cas: bool) -> Result<Request<'_>, Refused> {
     if words.is_empty() {
         return Err(Refusal::Unknown.into());
     }
-    Ok(Request::Get { how: Retrieval { with_cas, touch: None }, keys: words.rest() })
+    Ok(Request::Get { how: Retrieval { with_cas, touch: None }, keys: words })
 }
 
 /// `gat <exptime> <key>*`; without keys memcached answers an empty list.
 fn get_and_touch(mut words: Words<'_>, with_cas: bool) -> Result<Request<'_>, Refused> {
     let exptime = words.next().ok_or(Refusal::Unknown)?;
     let exptime = int(exptime).ok_or(Refusal::InvalidExptime)?.into();
-    Ok(Request::Get { how: Retrieval { with_cas, touch: Some(exptime) }, keys: words.rest() })
+    Ok(Request::Get { how: Retrieval { with_cas, touch: Some(exptime) }, keys: words })
 }
 
 /// What an open, over-long `get` line asks for, and where its keys begin.

@@ -200,7 +200,7 @@ impl Session {
             return step;
         }
         match decode::line(rest) {
-            Line::Whole { text, used } => self.execute(turn, scratch, text, used, &rest[used..]),
+            Line::Whole { words, used } => self.execute(turn, scratch, words, used, &rest[used..]),
             Line::Open => Step::read(0),
             Line::OpenGet => {
                 let (how, start) = decode::open_get(rest);
@@ -218,11 +218,12 @@ impl Session {
         &mut self,
         turn: &mut Turn<'_>,
         scratch: &mut Scratch,
-        text: &[u8],
+        words: Words<'_>,
         line: usize,
         after: &[u8],
     ) -> Step {
-        match decode::request(text, scratch) {
+        let text = words.text();
+        match decode::request(words, scratch) {
             Ok(Request::Get { how, keys }) => {
                 turn.counters.add(Counter::Commands, 1);
                 return self.keys(turn, how, keys, text, line);
@@ -303,7 +304,14 @@ impl Session {
 
     /// A retrieval line that is there as a whole; `keys` is the end of `text`.
     #[inline]
-    fn keys(&mut self, turn: &mut Turn<'_>, how: Retrieval, keys: &[u8], text: &[u8], line: usize) -> Step {
+    fn keys(
+        &mut self,
+        turn: &mut Turn<'_>,
+        how: Retrieval,
+        keys: Words<'_>,
+        text: &[u8],
+        line: usize,
+    ) -> Step {
         let mark = turn.out.mark();
         match classic::get(turn, how, keys, true) {
             classic::Keys::Done => turn.out.put(b"END\r\n"),
@@ -331,7 +339,7 @@ impl Session {
         let nul = memchr::memchr(0, text);
         let text = nul.map_or(text, |nul| &text[..nul]);
         let is_whole = end.is_some() || nul.is_some();
-        let owes_end = match classic::get(turn, how, text, is_whole) {
+        let owes_end = match classic::get(turn, how, Words::new(text), is_whole) {
             classic::Keys::Full { left } => return Step::used(text.len() - left),
             classic::Keys::Partial { left } => {
                 return Step::stop(text.len() - left, Next::Read { at_least: 0 });

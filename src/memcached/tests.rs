@@ -13,12 +13,12 @@ use proptest::prelude::*;
 /// Decodes a line and shows the request.
 fn show(text: &[u8]) -> String {
     let mut scratch = Scratch::new();
-    format!("{:?}", decode::request(text, &mut scratch))
+    format!("{:?}", decode::request(Words::new(text), &mut scratch))
 }
 
 fn refused(text: &[u8]) -> Refused {
     let mut scratch = Scratch::new();
-    match decode::request(text, &mut scratch) {
+    match decode::request(Words::new(text), &mut scratch) {
         Err(refused) => refused,
         Ok(request) => panic!("{request:?}"),
     }
@@ -26,10 +26,10 @@ fn refused(text: &[u8]) -> Refused {
 
 #[test]
 fn a_line_ends_with_a_newline_and_may_have_a_return_before_it() {
-    assert_eq!(decode::line(b"get a\r\nx"), Line::Whole { text: b"get a", used: 7 });
-    assert_eq!(decode::line(b"get a\nx"), Line::Whole { text: b"get a", used: 6 });
-    assert_eq!(decode::line(b"\r\n"), Line::Whole { text: b"\r", used: 2 });
-    assert_eq!(decode::line(b"\n"), Line::Whole { text: b"", used: 1 });
+    assert_eq!(decode::line(b"get a\r\nx"), Line::Whole { words: Words::new(b"get a"), used: 7 });
+    assert_eq!(decode::line(b"get a\nx"), Line::Whole { words: Words::new(b"get a"), used: 6 });
+    assert_eq!(decode::line(b"\r\n"), Line::Whole { words: Words::new(b"\r"), used: 2 });
+    assert_eq!(decode::line(b"\n"), Line::Whole { words: Words::new(b""), used: 1 });
     assert_eq!(decode::line(b"get a\r"), Line::Open);
     assert_eq!(decode::line(b""), Line::Open);
 }
@@ -97,7 +97,7 @@ fn a_storage_line_is_read_word_by_word() {
     assert_eq!(refused(b"set k 0 0 x noreply"), silent);
     assert_eq!(refused(b"set k 0 0 2147483646"), Refused::from(Refusal::BadFormat));
     assert!(matches!(
-        decode::request(b"set k 0 0 2147483645", &mut Scratch::new()),
+        decode::request(Words::new(b"set k 0 0 2147483645"), &mut Scratch::new()),
         Ok(Request::Store(storage)) if storage.length == 2_147_483_645 && storage.mode == Mode::Set
     ));
 }

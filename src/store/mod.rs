@@ -21,7 +21,6 @@ mod heap;
 mod held;
 mod item;
 mod log;
-mod matches;
 pub mod memory;
 mod prefetch;
 mod shard;
