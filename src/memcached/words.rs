@@ -63,11 +63,15 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// A word that does not end within the block, if there is one; or those of the next block.
+    /// The first word of the next block; it may be longer than that.
     #[cold]
     #[inline(never)]
     fn find_next(&mut self) -> Option<&'a [u8]> {
         let rest = self.rest();
+        *self = Words::new(rest);
+        if self.ends != 0 {
+            return self.next();
+        }
         let spaces = rest.iter().take_while(|&&byte| byte == b' ').count();
         let rest = &rest[spaces..];
         let length = memchr::memchr2(b' ', 0, rest).unwrap_or(rest.len());
