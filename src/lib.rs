@@ -27,7 +27,7 @@
 //! observe/   counters, slow log, latency events, rates; counts what it is told
 //! config/    the one table of parameters behind flags, config file, CONFIG and --help
 //! clock      the only reader of the system clock; everything else is handed a time
-//! sync       what the lock-free parts of turns and mailbox are made of, for a test to exchange
+//! sync       what the lock-free parts of turns, mailbox and server are made of, for a test to exchange
 //! glob       Redis' patterns
 //! simd       sixteen bytes compared at once
 //! double     doubles as Redis prints and reads them

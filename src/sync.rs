@@ -1,4 +1,4 @@
-//! What the rooms with lock-free parts (`turns`, `mailbox`) use of the outside, named in one place:
+//! What the rooms with lock-free parts (`turns`, `mailbox`, `server::ready`) use of the outside, named in one place:
 //! `tests/interleavings` compiles those very files against `loom`'s in their stead and tries every order of events.
 
 pub use parking_lot::Mutex;

@@ -2,9 +2,8 @@
 //! readiness, mail from other connections and alarms all ring it, from whatever thread. The worker takes what was rung
 //! since it last looked, in that order.
 
-use parking_lot::Mutex;
+use crate::sync::{AtomicBool, Mutex, Ordering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
 /// A connection's place among those of its worker.

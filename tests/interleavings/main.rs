@@ -1,4 +1,4 @@
-//! Every order of events: `src/turns.rs` and `src/mailbox.rs`, as they are, compiled against
+//! Every order of events: `src/turns.rs`, `src/mailbox.rs` and `src/server/ready.rs`, as they are, compiled against
 //! loom's atomics and locks. loom runs a model once for each order in which its threads can take their steps, and with
 //! each value that the memory model lets a load return, so a missing fence shows on any processor.
 //! (Norris & Demsky, CDSChecker, OOPSLA'13.)
@@ -52,6 +52,8 @@ mod clients {
 
 #[path = "../../src/mailbox.rs"]
 mod mailbox;
+#[path = "../../src/server/ready.rs"]
+mod ready;
 #[path = "../../src/turns.rs"]
 #[allow(unused_imports)] // of its unit tests, which are no tests without a harness
 mod turns;
@@ -61,6 +63,7 @@ use loom::sync::Arc as LoomArc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 use mailbox::Mailbox;
+use ready::{Bell, Ready, Seat};
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use turns::Turns;
@@ -125,10 +128,11 @@ fn who_parks_is_woken() {
     assert_eq!(client.nudged.load(Ordering::Relaxed), parked, "parked: {parked}");
 }
 
-struct Bell(AtomicBool);
+/// A waker that notes that it was woken.
+struct Woken(AtomicBool);
 
-impl Wake for Bell {
-    fn wake(self: Arc<Bell>) {
+impl Wake for Woken {
+    fn wake(self: Arc<Woken>) {
         self.0.store(true, Ordering::Release);
     }
 }
@@ -136,9 +140,9 @@ impl Wake for Bell {
 /// A connection that sleeps when the flag is down, and others that post: no mail is left in a mailbox whose owner
 /// sleeps with nobody about to wake it.
 fn no_mail_is_slept_over() {
-    let bell = Arc::new(Bell(AtomicBool::new(false)));
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
     let mailbox = LoomArc::new(Mailbox::<Vec<u32>>::default());
-    mailbox.set_waker(Waker::from(bell.clone()));
+    mailbox.set_waker(Waker::from(woken.clone()));
     let posters = [1, 2].map(|letter| {
         let mailbox = mailbox.clone();
         thread::spawn(move || mailbox.post(|mail| mail.push(letter)))
@@ -154,7 +158,7 @@ fn no_mail_is_slept_over() {
         poster.join().expect("it does not panic");
     }
     if mailbox.wants_attention() {
-        assert!(bell.0.load(Ordering::Acquire), "the owner sleeps over its mail");
+        assert!(woken.0.load(Ordering::Acquire), "the owner sleeps over its mail");
         read.extend(mailbox.take(std::mem::take));
     }
     assert!(mailbox.with(|mail| mail.is_empty()), "the flag is down and there is mail");
@@ -177,9 +181,56 @@ fn what_is_left_asks_again() {
     assert_eq!(mailbox.take(std::mem::take), [1, 2]);
 }
 
+/// Two who have something for one connection ring its bell: the worker comes after each of them, or somebody has woken
+/// it to come again.
+fn no_bell_is_missed() {
+    let woken = Arc::new(Woken(AtomicBool::new(false)));
+    let waker = Waker::from(woken.clone());
+    let ready = Arc::new(Ready::default());
+    let seat = Seat { place: 0, guest: 1 };
+    let bell = Arc::new(Bell::new(seat, ready.clone()));
+    let left = LoomArc::new([AtomicBool::new(false), AtomicBool::new(false)]);
+    let come = || {
+        let mut seats = Vec::new();
+        ready.take(&mut seats, &waker);
+        assert!(seats.len() <= 1, "a seat is named once");
+        for found in seats {
+            assert_eq!(found, seat);
+            bell.answer();
+            left.iter().for_each(|thing| thing.store(false, Ordering::Relaxed));
+        }
+    };
+    come();
+    let ringers = [0, 1].map(|number| {
+        let (bell, left) = (bell.clone(), left.clone());
+        thread::spawn(move || {
+            left[number].store(true, Ordering::Relaxed);
+            bell.ring();
+        })
+    });
+    come();
+    for ringer in ringers {
+        ringer.join().expect("it does not panic");
+    }
+    if left.iter().any(|thing| thing.load(Ordering::Relaxed)) {
+        assert!(
+            woken.0.load(Ordering::Acquire),
+            "the worker sleeps, and something is left for its connection"
+        );
+        come();
+    }
+    assert!(
+        !left.iter().any(|thing| thing.load(Ordering::Relaxed)),
+        "the bell was rung, and nobody came after it"
+    );
+}
+
 /// Does the checker notice? Turns without their fences, as they must not be: loom has to find the order of events in
 /// which both sides think that they are alone.
 fn a_turn_without_fences_is_caught() {
+    // The panic is what is wanted: nothing to be told on standard error.
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| ()));
     let caught = std::panic::catch_unwind(|| {
         loom::model(|| {
             let flags = LoomArc::new([AtomicBool::new(false), AtomicBool::new(false)]);
@@ -198,6 +249,7 @@ fn a_turn_without_fences_is_caught() {
             other.join().expect("two at once");
         });
     });
+    std::panic::set_hook(hook);
     assert!(caught.is_err(), "loom did not find the order in which both are inside");
 }
 
@@ -209,11 +261,12 @@ fn main() {
         model.preemption_bound = Some(3);
         model.check(check);
     };
-    let checks: [(&str, fn(), bool); 5] = [
+    let checks: [(&str, fn(), bool); 6] = [
         ("a_script_is_alone", a_script_is_alone, true),
         ("who_parks_is_woken", who_parks_is_woken, true),
         ("no_mail_is_slept_over", no_mail_is_slept_over, true),
         ("what_is_left_asks_again", what_is_left_asks_again, true),
+        ("no_bell_is_missed", no_bell_is_missed, true),
         ("a_turn_without_fences_is_caught", a_turn_without_fences_is_caught, false),
     ];
     let wanted: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
