@@ -41,6 +41,8 @@ pub struct Daemon {
     pub replication_id: Mutex<String>,
     /// Scripts: what runs, and the way to their thread.
     pub scripts: crate::commands::Scripts,
+    /// Keys on their way to other servers.
+    pub migrations: crate::commands::Migrations,
     /// How a script gets the store for itself.
     pub turns: Turns,
     /// Connections that wait for keys.
@@ -119,6 +121,7 @@ impl Daemon {
             run_id: random_id(),
             replication_id: Mutex::new(random_id()),
             scripts: Default::default(),
+            migrations: Default::default(),
             turns: Turns::new(workers.max(1)),
             waiting,
             memcached: Default::default(),

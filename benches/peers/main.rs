@@ -57,9 +57,9 @@ struct Options {
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
     /// Seconds of load a run
-    #[arg(long, default_value_t = 2.0)]
+    #[arg(long, default_value_t = 1.2)]
     seconds: f64,
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Leaves the requests out, or the items
     #[arg(long)]
@@ -76,7 +76,7 @@ struct Options {
 
 /// Above this share of a processor used by others, a run is repeated.
 const DISTURBED: f64 = 0.15;
-/// Half the distance from the cheapest to the dearest round, as a share of the median: above it the host was busy.
+/// Half the distance between the quartiles of the rounds, as a share of the median: above it the host was busy.
 const SPREAD: f64 = 0.1;
 const ATTEMPTS: usize = 3;
 
@@ -95,15 +95,18 @@ fn quietest(measure: impl Fn() -> Result<Run>) -> Result<Run> {
 }
 
 fn median(runs: &[Run], figure: impl Fn(&Run) -> f64) -> f64 {
+    quantile(runs, figure, 0.5)
+}
+
+fn quantile(runs: &[Run], figure: impl Fn(&Run) -> f64, share: f64) -> f64 {
     let mut values: Vec<f64> = runs.iter().map(figure).collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values[((values.len() - 1) as f64 * share).round() as usize]
 }
 
 fn figures_of(runs: &[Run]) -> Figures {
     let cost = |run: &Run| run.cpu_us;
-    let most = runs.iter().map(cost).fold(0.0, f64::max);
-    let least = runs.iter().map(cost).fold(f64::INFINITY, f64::min);
+    let between = quantile(runs, cost, 0.75) - quantile(runs, cost, 0.25);
     Figures::of(&[
         ("cpu_us", median(runs, cost)),
         ("user_us", median(runs, |run| run.user_us)),
@@ -111,7 +114,7 @@ fn figures_of(runs: &[Run]) -> Figures {
         ("p50_us", median(runs, |run| run.p50_us)),
         ("p99_us", median(runs, |run| run.p99_us)),
         ("p999_us", median(runs, |run| run.p999_us)),
-        ("spread", (most - least) / 2.0 / median(runs, cost)),
+        ("spread", between / 2.0 / median(runs, cost)),
         ("foreign", median(runs, |run| run.foreign)),
     ])
 }

@@ -6,8 +6,6 @@ Keys are the suite and the test's name as pytest prints it; a name that ends wit
 
 REDIS_PY = {
     "tests/test_commands.py::TestRedisCommands::test_bgsave": "there is no disk to save to: BGSAVE is an error",
-    "tests/test_command_parser.py::TestCommandsParser::test_get_moveable_keys": "asks for the keys of a MIGRATE, too, "
-    "which magpie does not have: it would hold up a worker until another server has answered",
 }
 
 KNOWN: dict[str, dict[str, str]] = {

@@ -141,6 +141,7 @@ fn serve_one(context: Context<'_>, waiter: &Arc<Waiter>, kind: Option<Kind>) -> 
         waiter: None,
         spent: Duration::ZERO,
         walk: None,
+        migration: None,
         room: None,
         busy: None,
         is_plain: false,

@@ -1,7 +1,7 @@
 //! The way of a request: look-up, the gates in Redis' order, then the one call.
 
 use super::error::CommandError;
-use super::keyspace::KeysWalk;
+use super::keyspace::{KeysWalk, Migration};
 use super::session::Replies;
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
 use super::{Args, CommandResult, Ctx, Outcome, blocking, client, metering, permission, transaction};
@@ -20,6 +20,7 @@ pub(super) enum Ran {
     Sleep(Millis),
     Blocked(Arc<Waiter>),
     Walks(KeysWalk),
+    Migrates(Migration),
     /// It runs on the script's thread, or no longer does; nothing was done.
     Elsewhere,
     /// Held back by `CLIENT PAUSE`; nothing was done.
@@ -74,6 +75,9 @@ fn run_plain(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Ra
     }
     if let Some(walk) = ctx.walk.take() {
         return Ran::Walks(walk);
+    }
+    if let Some(migration) = ctx.migration.take() {
+        return Ran::Migrates(migration);
     }
     serve_waiting(ctx);
     Ran::Done
@@ -145,6 +149,11 @@ fn run_gated(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
         },
         Ok(Outcome::Walk) => match ctx.walk.take() {
             Some(walk) => return Ran::Walks(walk),
+            None => Ran::Done,
+        },
+        // Muted or not, its reply comes later.
+        Ok(Outcome::Migrate) => match ctx.migration.take() {
+            Some(migration) => return Ran::Migrates(migration),
             None => Ran::Done,
         },
         Ok(Outcome::Close) => Ran::Close,

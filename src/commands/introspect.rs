@@ -2,7 +2,7 @@
 //! `arguments` and no `history`.
 
 use super::categories::categories;
-use super::table::{Arity, Begin, Command, CommandSpec, Find, Flag, KeySpec, KeyUse, TABLE};
+use super::table::{Arity, Begin, Command, CommandSpec, Find, Flag, KeySpec, KeyUse, MIGRATED, TABLE};
 use super::{Args, CommandError, CommandResult, Ctx, Done};
 use crate::resp::{Argv, Reply};
 
@@ -166,8 +166,8 @@ fn put_words(reply: &mut Reply<'_>, words: impl ExactSizeIterator<Item = impl As
 /// What older clients know of a command's keys. Several specifications become one where they stand behind
 /// each other, as in Redis' `populateCommandLegacyRangeSpec`.
 pub(super) fn first_last_step(keys: &[KeySpec]) -> [i64; 3] {
-    let range = |keys: &KeySpec| match (keys.begin, keys.find) {
-        (Begin::Index(first), Find::Range { last, step, .. }) => {
+    let range = |keys: &KeySpec| match (keys.begin.index(), keys.find) {
+        (Some(first), Find::Range { last, step, .. }) => {
             let (first, last) = (i64::from(first), i64::from(last));
             Some((first, if last >= 0 { first + last } else { last }, i64::from(step)))
         }
@@ -205,13 +205,11 @@ fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
     reply.map(2);
     reply.bulk(b"type");
     match keys.begin {
-        Begin::Index(index) => {
-            reply.bulk(b"index");
-            reply.bulk(b"spec");
-            numbers(reply, &[("index", index.into())]);
-        }
-        Begin::Streams(from) => put_keyword(reply, "STREAMS", from),
-        Begin::GeoStore(word, from) => put_keyword(reply, word, from),
+        Begin::Index(index) => put_index(reply, index),
+        Begin::Migrated => put_index(reply, MIGRATED),
+        Begin::Streams(from) => put_keyword(reply, "STREAMS", from.into()),
+        Begin::GeoStore(word, from) => put_keyword(reply, word, from.into()),
+        Begin::MigratedKeys => put_keyword(reply, "KEYS", -2),
         Begin::Unknown(_) => put_unknown(reply),
     }
     reply.bulk(b"find_keys");
@@ -234,7 +232,15 @@ fn put_keys(reply: &mut Reply<'_>, keys: &KeySpec) {
     }
 }
 
-fn put_keyword(reply: &mut Reply<'_>, word: &str, from: u8) {
+fn put_index(reply: &mut Reply<'_>, index: u8) {
+    reply.bulk(b"index");
+    reply.bulk(b"spec");
+    reply.map(1);
+    reply.bulk(b"index");
+    reply.int(index);
+}
+
+fn put_keyword(reply: &mut Reply<'_>, word: &str, from: i64) {
     reply.bulk(b"keyword");
     reply.bulk(b"spec");
     reply.map(2);

@@ -51,6 +51,7 @@ mod transaction;
 pub use args::{Args, pick};
 pub use blocking::serve_waiting;
 pub use error::CommandError;
+pub use keyspace::Migrations;
 pub use script::{Kind as ScriptKind, Scripts, start as start_scripts};
 
 use crate::acl::Login;
@@ -64,7 +65,7 @@ use crate::store::{Db, Place, Places};
 use crate::tracking::Acting;
 use crate::waiting::{Nil, UNBLOCKED, Waiter};
 use crate::wire::{FLUSH_AT, Next, Out, Progress};
-use keyspace::KeysWalk;
+use keyspace::{KeysWalk, Migration};
 use script::{Back, Errand, Kind, Room, Slot};
 use session::State;
 use std::sync::Arc;
@@ -125,6 +126,8 @@ pub struct Ctx<'c> {
     spent: Duration,
     /// A `KEYS` that is not at its end yet.
     walk: Option<KeysWalk>,
+    /// A `MIGRATE` that is on its way.
+    migration: Option<Migration>,
     /// The Lua VM and its scripts, on the script's thread.
     room: Option<&'c Room>,
     /// A script has the store for long already: only what does without it is executed.
@@ -172,6 +175,8 @@ pub enum Outcome {
     Block { deadline: Option<Millis>, nil: Nil },
     /// It goes on when others have had a turn (`KEYS`), and replies at its end.
     Walk,
+    /// It goes on when another server has answered (`MIGRATE`), and replies at its end.
+    Migrate,
     /// Close when the reply is written.
     Close,
 }
@@ -218,6 +223,8 @@ enum Pause {
     Blocked(Arc<Waiter>),
     /// A command that takes long lets others have their turns.
     Walking(KeysWalk),
+    /// Keys are on their way to another server.
+    Migrating(Migration),
 }
 
 impl Pause {
@@ -236,6 +243,14 @@ impl Pause {
                     return Some(Next::Wait { until });
                 }
             },
+            Pause::Migrating(migration) => {
+                match migration.poll(&mut ctx.db) {
+                    None => return Some(Next::Wait { until: None }),
+                    Some(Ok(())) => ctx.reply.ok(),
+                    Some(Err(error)) => dispatch::fail(ctx, &error),
+                }
+                return None;
+            }
             Pause::Walking(walk) => return (!walk.step(ctx)).then_some(Next::Flush),
         };
         ctx.reply.out().put(&reply);
@@ -396,6 +411,7 @@ impl Core {
             waiter: None,
             spent: Duration::ZERO,
             walk: None,
+            migration: None,
             room,
             busy: context.busy,
             is_plain: false,
@@ -420,7 +436,8 @@ impl Core {
                         dispatch::end_walk(&mut ctx, &walk);
                         dispatch::mute(&mut ctx, mark, true);
                     }
-                    _ => {}
+                    Some(Pause::Migrating(_)) => dispatch::mute(&mut ctx, mark, true),
+                    Some(Pause::Asleep { .. }) | None => {}
                 }
                 ctx.client.blocked.store(false, Ordering::Relaxed);
             }
@@ -473,6 +490,10 @@ impl Core {
                     consumed += len;
                     self.pause = Some(Pause::Walking(walk));
                 }
+                dispatch::Ran::Migrates(migration) => {
+                    consumed += len;
+                    self.pause = Some(Pause::Migrating(migration));
+                }
                 dispatch::Ran::Elsewhere => {
                     is_elsewhere = true;
                     break Next::Flush;
@@ -503,9 +524,13 @@ impl Core {
     }
 
     fn close(&mut self, daemon: &Daemon, client: &Arc<Client>, now: Millis) {
-        if let Some(Pause::Blocked(waiter)) = self.pause.take() {
-            waiter.cancel(Vec::new);
-            blocking::leave(daemon, &waiter, now);
+        match self.pause.take() {
+            Some(Pause::Blocked(waiter)) => {
+                waiter.cancel(Vec::new);
+                blocking::leave(daemon, &waiter, now);
+            }
+            Some(Pause::Migrating(mut migration)) => migration.abandon(&mut daemon.store.db(0, now)),
+            Some(Pause::Asleep { .. } | Pause::Walking(_)) | None => {}
         }
         self.state.subscriptions.end(daemon, client);
         self.state.tracking.stop(daemon, client);

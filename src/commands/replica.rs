@@ -1,8 +1,5 @@
 //! What replicas and their keepers send. magpie has none and is none: there is nothing to follow, and nothing to
 //! fail over to.
-//!
-//! `MIGRATE` is not there: it would hold up a worker, and with it other clients, until the other server has
-//! answered. `DUMP` here and `RESTORE` there, sent by a client, do the same and can be sent to Redis too.
 
 use super::table::{Arity, CommandSpec, Flag};
 use super::{Args, CommandError, CommandResult, Ctx};

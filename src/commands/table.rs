@@ -90,6 +90,8 @@ pub enum KeyUse {
     MayReadUpdate,
     /// The same of `BITFIELD`, which always reads, and may write.
     ReadMayUpdate,
+    /// `RW access delete incomplete`: there may be more keys than the specification finds.
+    MayReadDelete,
     /// `not_key`: a cluster routes by it as by a key (shard channels).
     NotKey,
 }
@@ -105,6 +107,7 @@ impl KeyUse {
             KeyUse::Update => &["RW", "update"],
             KeyUse::Insert => &["RW", "insert"],
             KeyUse::ReadDelete => &["RW", "access", "delete"],
+            KeyUse::MayReadDelete => &["RW", "access", "delete", "incomplete"],
             KeyUse::Delete => &["RW", "delete"],
             KeyUse::Overwrite => &["OW", "update"],
             KeyUse::OverwriteInsert => &["OW", "insert"],
@@ -141,8 +144,26 @@ pub enum Begin {
     Streams(u8),
     /// Behind `STORE` or `STOREDIST` (GEORADIUS, GEORADIUSBYMEMBER), which are options from this argument on.
     GeoStore(&'static str, u8),
+    /// MIGRATE's key, unless there is `KEYS`.
+    Migrated,
+    /// Behind `KEYS`, where that key is empty.
+    MigratedKeys,
     /// Where it takes more than a rule to tell.
     Unknown(Hidden),
+}
+
+/// The key among MIGRATE's arguments.
+pub const MIGRATED: u8 = 3;
+
+impl Begin {
+    /// At which argument Redis says the keys begin, where that is always the same one.
+    pub fn index(self) -> Option<u8> {
+        match self {
+            Begin::Index(index) => Some(index),
+            Begin::Migrated => Some(MIGRATED),
+            Begin::Streams(_) | Begin::GeoStore(..) | Begin::MigratedKeys | Begin::Unknown(_) => None,
+        }
+    }
 }
 
 /// Keys that Redis' key specifications call unknown.
@@ -251,8 +272,24 @@ impl KeySpec {
             Begin::Index(index) => Some(index as usize),
             Begin::Streams(_) => behind_streams(argv),
             Begin::GeoStore(word, from) => behind_geo_store(argv, word, from.into()),
+            Begin::Migrated => Some(MIGRATED.into()).filter(|_| behind_keys(argv).is_none()),
+            Begin::MigratedKeys => behind_keys(argv).filter(|_| argv.get(MIGRATED.into()) == Some(b"")),
             Begin::Unknown(_) => None,
         }
+    }
+}
+
+/// Where the keys of MIGRATE begin that are no argument of its own.
+fn behind_keys(argv: Argv<'_>) -> Option<usize> {
+    const OPTIONS: &[(&str, usize)] = &[("COPY", 1), ("REPLACE", 1), ("AUTH", 2), ("AUTH2", 3)];
+    let mut at = 6;
+    loop {
+        let arg = argv.get(at)?;
+        if arg.eq_ignore_ascii_case(b"KEYS") {
+            return Some(at + 1);
+        }
+        let option = OPTIONS.iter().find(|(name, _)| arg.eq_ignore_ascii_case(name.as_bytes()));
+        at += option?.1;
     }
 }
 

@@ -4,7 +4,32 @@ use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
 use crate::clock::Deadline;
 use crate::config::Param;
 use crate::rdb::{self, LoadError};
-use crate::store::{Access, Event, Value};
+use crate::store::{Access, Event, Item, Value};
+use bytes::Bytes;
+
+/// A value on its way out of the store.
+pub(super) enum Parcel {
+    /// A large string: nobody need wait for it to be compressed.
+    Text(Bytes),
+    Payload(Vec<u8>),
+}
+
+impl Parcel {
+    pub fn of(item: &Item<'_>, compresses: bool) -> Parcel {
+        match item.value() {
+            Some(Value::Shared(text)) => Parcel::Text(text.clone()),
+            _ => Parcel::Payload(rdb::dump(item, compresses)),
+        }
+    }
+
+    /// As `DUMP` gives it.
+    pub fn payload(self, compresses: bool) -> Vec<u8> {
+        match self {
+            Parcel::Text(text) => rdb::dump_string(&text, compresses),
+            Parcel::Payload(payload) => payload,
+        }
+    }
+}
 
 /// `DUMP key`
 pub(super) fn dump(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
@@ -15,16 +40,9 @@ pub(super) fn dump(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         ctx.reply.nil();
         return Ok(Done);
     };
-    let payload = match item.value() {
-        // Nobody need wait for it to be compressed.
-        Some(Value::Shared(text)) => {
-            let text = text.clone();
-            drop(entry);
-            rdb::dump_string(&text, compresses)
-        }
-        _ => rdb::dump(&item, compresses),
-    };
-    ctx.reply.bulk(&payload);
+    let parcel = Parcel::of(&item, compresses);
+    drop(entry);
+    ctx.reply.bulk(&parcel.payload(compresses));
     Ok(Done)
 }
 

@@ -3,14 +3,17 @@
 mod databases;
 mod dump;
 mod keys;
+mod migrate;
 mod object;
 mod scan;
 mod transfer;
 
+pub(super) use migrate::Migration;
+pub use migrate::Migrations;
 pub(super) use object::encoding_of;
 pub(super) use scan::KeysWalk;
 
-use super::table::{Arity, CommandSpec, Flag, KeySpec, KeyUse};
+use super::table::{Arity, Begin, CommandSpec, Find, Flag, KeySpec, KeyUse};
 use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
 
 const GENERIC: CommandSpec = CommandSpec { acl: &["keyspace"], group: "generic", ..CommandSpec::BASE };
@@ -117,6 +120,33 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
             names in the database and the given pattern have limited length.",
         summary: "Returns all key names that match a pattern.",
         run: scan::keys,
+        ..GENERIC
+    },
+    CommandSpec {
+        name: "migrate",
+        arity: Arity::AtLeast(6),
+        flags: &[Flag::Write, Flag::MovableKeys],
+        keys: &[
+            KeySpec {
+                begin: Begin::Migrated,
+                find: Find::Range { last: 0, step: 1, limit: 0 },
+                usage: KeyUse::ReadDelete,
+            },
+            KeySpec {
+                begin: Begin::MigratedKeys,
+                find: Find::Range { last: -1, step: 1, limit: 0 },
+                usage: KeyUse::MayReadDelete,
+            },
+        ],
+        acl: &["keyspace", "dangerous"],
+        tips: &["nondeterministic_output"],
+        hides: migrate::hides,
+        since: "2.6.0",
+        complexity: "This command actually executes a DUMP+DEL in the source instance, and a RESTORE in the target \
+            instance. See the pages of these commands for time complexity. Also an O(N) data transfer between the \
+            two instances is performed.",
+        summary: "Atomically transfer a key from a Redis instance to another one.",
+        run: migrate::migrate,
         ..GENERIC
     },
     CommandSpec {
