@@ -6,7 +6,8 @@
 //! a request was due: half of the requests, one in a thousand, the worst. Not a criterion bench, since what is timed is
 //! not what is done. What an idle server shows is the machine's own noise.
 //!
-//! `cargo bench --bench stalls [-- WORD...]` shows only the rows that have one of these words in them.
+//! `cargo bench --bench stalls [-- WORD...]` shows only the rows that have one of these words in them; `magpie` or
+//! `redis` among them stands for that server alone. `MAGPIE=PATH` measures another binary, an older one for instance.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -15,8 +16,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const MEMBERS: usize = 2_000_000;
+const MANY: usize = 10_000_000;
 const KEYS: usize = 2_000_000;
 const LARGE: usize = 100 << 20;
+const ROOM: &str = "4gb";
 /// How often a client asks: seldom enough to be served once between two of another's commands that take a millisecond.
 const PACE: Duration = Duration::from_millis(2);
 /// A row lasts this long at least: what is done behind the reply counts, too.
@@ -168,6 +171,13 @@ fn delete(client: &mut Client) {
     client.ask(&["DEL", "big"]);
 }
 
+/// The store is full, and `limit` is less than it holds. Then there is room again.
+fn shrink(client: &mut Client, limit: &str) {
+    client.ask(&["CONFIG", "SET", "maxmemory", limit]);
+    std::thread::sleep(ROW);
+    client.ask(&["CONFIG", "SET", "maxmemory", ROOM]);
+}
+
 const ROWS: &[Row] = &[
     Row { name: "nothing", prepare: nothing, act: nothing },
     Row {
@@ -175,39 +185,72 @@ const ROWS: &[Row] = &[
         prepare: nothing,
         act: |client| client.fill("SADD big", MEMBERS, member),
     },
+    Row { name: "SMEMBERS of that set", prepare: nothing, act: |client| client.ask(&["SMEMBERS", "big"]) },
     Row { name: "DEL of that set", prepare: nothing, act: delete },
     Row {
-        name: "DEL of a hash of 2 million",
-        prepare: |client| client.fill("HSET big", MEMBERS, pair),
+        name: "DEL of a set of 10 million",
+        prepare: |client| client.fill("SADD big", MANY, member),
         act: delete,
     },
+    Row {
+        name: "a set of 10 million expires",
+        prepare: |client| client.fill("SADD big", MANY, member),
+        act: |client| client.ask(&["PEXPIRE", "big", "100"]),
+    },
+    Row {
+        name: "a set of 2 million is evicted",
+        prepare: |client| client.fill("SADD big", MEMBERS, member),
+        act: |client| shrink(client, "50mb"),
+    },
+    Row {
+        name: "RENAME over a set of 2 million",
+        prepare: |client| {
+            client.fill("SADD big", MEMBERS, member);
+            client.ask(&["SET", "other", "value"]);
+        },
+        act: |client| client.ask(&["RENAME", "other", "big"]),
+    },
+    Row {
+        name: "HGETALL of 2 million",
+        prepare: |client| {
+            delete(client);
+            client.fill("HSET big", MEMBERS, pair);
+        },
+        act: |client| client.ask(&["HGETALL", "big"]),
+    },
+    Row { name: "UNLINK of that hash", prepare: nothing, act: |client| client.ask(&["UNLINK", "big"]) },
     Row {
         name: "ZADD of 2 million",
         prepare: nothing,
         act: |client| client.fill("ZADD big", MEMBERS, scored),
     },
+    Row {
+        name: "ZRANGE of that sorted set",
+        prepare: nothing,
+        act: |client| client.ask(&["ZRANGE", "big", "0", "-1"]),
+    },
     Row { name: "DEL of that sorted set", prepare: nothing, act: delete },
     Row {
-        name: "DEL of a list of 2 million",
+        name: "LRANGE of a list of 2 million",
         prepare: |client| client.fill("RPUSH big", MEMBERS, member),
-        act: delete,
+        act: |client| client.ask(&["LRANGE", "big", "0", "-1"]),
     },
+    Row { name: "DEL of that list", prepare: nothing, act: delete },
     Row {
-        name: "a set of 2 million expires",
-        prepare: |client| client.fill("SADD big", MEMBERS, member),
-        act: |client| client.ask(&["PEXPIRE", "big", "100"]),
-    },
-    Row {
-        name: "SET of 100 MB",
+        name: "SET of 100 MB, three times",
         prepare: nothing,
-        act: |client| client.ask(&["SET", "large", &"x".repeat(LARGE)]),
+        act: |client| {
+            let set = request(&["SET", "large", &"x".repeat(LARGE)]);
+            for _ in 0..3 {
+                client.send(&set);
+                client.skip_reply();
+            }
+        },
     },
     Row {
         name: "GET of 100 MB, five times",
         prepare: nothing,
-        act: |client| {
-            (0..5).for_each(|_| client.ask(&["GET", "large"]));
-        },
+        act: |client| (0..5).for_each(|_| client.ask(&["GET", "large"])),
     },
     Row {
         name: "KEYS * of 2 million",
@@ -235,13 +278,13 @@ const ROWS: &[Row] = &[
             }
         },
     },
+    Row { name: "FLUSHALL of 1.5 million keys", prepare: nothing, act: |client| client.ask(&["FLUSHALL"]) },
     Row {
-        name: "FLUSHALL",
-        prepare: nothing,
-        act: |client| {
-            client.ask(&["FLUSHALL"]);
-        },
+        name: "maxmemory is halved",
+        prepare: |client| client.fill("MSET", KEYS, |n| vec![format!("key:{n:08}"), "value".repeat(20)]),
+        act: |client| shrink(client, "128mb"),
     },
+    Row { name: "FLUSHALL of the rest", prepare: nothing, act: |client| client.ask(&["FLUSHALL"]) },
 ];
 
 fn measure(row: &Row, server: &Server) -> Vec<Vec<Duration>> {
@@ -271,21 +314,26 @@ fn quantile(waits: &[Duration], part: f64) -> f64 {
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with("--")).collect();
+    let (names, words): (Vec<String>, Vec<String>) =
+        words.into_iter().partition(|word| ["magpie", "redis"].contains(&word.as_str()));
+    let is_asked =
+        |words: &[String], name: &str| words.is_empty() || words.iter().any(|word| name.contains(word));
     let servers = [
         Server::start(
             "magpie",
-            env!("CARGO_BIN_EXE_magpie"),
-            "--memcached-port 0 --threads 2 --maxmemory 4gb",
+            &std::env::var("MAGPIE").unwrap_or(env!("CARGO_BIN_EXE_magpie").to_owned()),
+            &format!("--memcached-port 0 --threads 2 --maxmemory {ROOM}"),
         ),
-        Server::start("redis", "redis-server", "--save  --appendonly no"),
+        Server::start(
+            "redis",
+            "redis-server",
+            &format!("--save  --appendonly no --maxmemory-policy allkeys-lru --maxmemory {ROOM}"),
+        ),
     ];
     println!("Milliseconds that other clients waited: half of them, 1 in 1000, the worst; on either worker.");
-    for server in servers.iter().flatten() {
-        for row in ROWS {
-            if !words.is_empty() && !words.iter().any(|word| row.name.contains(word.as_str())) {
-                continue;
-            }
-            print!("{:8} {:28}", server.name, row.name);
+    for server in servers.iter().flatten().filter(|server| is_asked(&names, server.name)) {
+        for row in ROWS.iter().filter(|row| is_asked(&words, row.name)) {
+            print!("{:8} {:30}", server.name, row.name);
             for mut waits in measure(row, server) {
                 waits.sort_unstable();
                 let [half, tail, worst] = [0.5, 0.999, 1.0].map(|part| quantile(&waits, part));

@@ -1,5 +1,6 @@
 //! What the connection loop needs of a socket, TCP or Unix.
 
+use bytes::BufMut;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 use tokio::io::Interest;
@@ -10,8 +11,8 @@ pub(super) trait Transport: 'static {
     fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
     fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize>;
-    /// Reads into spare capacity.
-    fn try_read_more(&self, buffer: &mut Vec<u8>) -> io::Result<usize>;
+    /// Reads behind what is in the buffer, so many bytes at most.
+    fn try_read_more(&self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize>;
     fn try_write(&self, bytes: &[u8]) -> io::Result<usize>;
     fn try_write_slices(&self, slices: &[IoSlice<'_>]) -> io::Result<usize>;
     /// Tells tokio that the socket was read empty, which saves the read that would find that out.
@@ -35,8 +36,8 @@ macro_rules! transport {
                 <$stream>::try_read(self, buffer)
             }
 
-            fn try_read_more(&self, buffer: &mut Vec<u8>) -> io::Result<usize> {
-                self.try_read_buf(buffer)
+            fn try_read_more(&self, buffer: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+                self.try_read_buf(&mut buffer.limit(most))
             }
 
             #[inline]

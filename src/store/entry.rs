@@ -10,12 +10,13 @@ use super::change::Event;
 use super::eviction::lfu;
 use super::heap::{Garbage, HeapItem};
 use super::item::{self, Fields, INLINE_KEY_MAX, INLINE_MAX, Mark, PACKED_MAX};
+use super::lent;
 use super::log::Queue;
 use super::shard::{Found, Room, Shard, Shared};
 use super::value::Object;
 use super::{Guard, Store};
 use crate::clock::{Deadline, Millis};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 
@@ -165,7 +166,7 @@ impl<'d> Entry<'d> {
         if !self.put_in_place(value, put.flags, deadline, old) {
             let fields = Fields { flags: put.flags, deadline, ..self.new_fields() };
             if value.len() > INLINE_MAX || self.key.len() > INLINE_KEY_MAX {
-                self.store_object(Object::String(Bytes::copy_from_slice(value)), fields)?;
+                self.store_object(Object::String(lent::keep(value)), fields)?;
             } else {
                 self.store(fields, Payload::Inline(value.into()))?;
             }

@@ -20,6 +20,7 @@ mod expiry;
 mod heap;
 mod held;
 mod item;
+mod lent;
 mod log;
 pub mod memory;
 mod prefetch;
@@ -37,6 +38,7 @@ pub use entry::{
 };
 pub use eviction::PolicyKind;
 pub use item::Mark;
+pub use lent::{Lent, lend};
 pub use shard::{DbCount, ShardStats};
 pub use value::{Collection, Kind, Object};
 
