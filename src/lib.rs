@@ -73,7 +73,7 @@
 //! is a thread with a single-threaded tokio runtime, which tells it whose socket is ready. It serves these
 //! connections together, in rounds: all read, all look ahead, all execute, all write (`server::round`). It runs
 //! their commands itself, with no message to another thread (but for scripts, which have a thread of their own: see
-//! [`turns`]), and ten times a second it looks after its share of the shards: what has expired, and log segments
+//! [`turns`], and for what `MIGRATE` sends to another server), and ten times a second it looks after its share of the shards: what has expired, and log segments
 //! worth compacting.
 //!
 //! # One read: RESP `GET k`

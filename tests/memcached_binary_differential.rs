@@ -6,6 +6,7 @@
 //! and a delayed flush, which in memcached brings back what an earlier one took away.
 
 mod memcached_support;
+mod support;
 
 use magpie::clock::Clock;
 use magpie::daemon::Daemon;

@@ -3,6 +3,7 @@
 //! differently. Without a `memcached` on the PATH the tests say so and pass.
 
 mod memcached_support;
+mod support;
 
 use magpie::clock::Clock;
 use memcached_support::real::{Real, thrice};

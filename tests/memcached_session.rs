@@ -2,6 +2,7 @@
 //! large replies in pieces, watchers, statistics.
 
 mod memcached_support;
+mod support;
 
 use magpie::clock::{Clock, Millis};
 use magpie::memcached::Session;

@@ -8,14 +8,10 @@ use magpie::daemon::Daemon;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
+use support::ports::free_port;
 use support::process::Magpie;
 use support::real_redis::{RealClient, RealRedis};
 use support::{Peer, Resp, daemon};
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback is there");
-    listener.local_addr().expect("it is bound").port()
-}
 
 /// A magpie that listens on TCP.
 fn magpie(name: &str) -> (Magpie, u16) {

@@ -1,10 +1,10 @@
 //! The way of a request: look-up, the gates in Redis' order, then the one call.
 
 use super::error::CommandError;
-use super::keyspace::{KeysWalk, Migration};
+use super::keyspace::KeysWalk;
 use super::session::Replies;
 use super::table::{Command, TABLE, unknown_command, unknown_subcommand};
-use super::{Args, CommandResult, Ctx, Outcome, blocking, client, metering, permission, transaction};
+use super::{Args, CommandResult, Ctx, Outcome, Pause, blocking, client, metering, permission, transaction};
 use crate::clock::Millis;
 use crate::config::Param;
 use crate::daemon::Context;
@@ -19,8 +19,8 @@ pub(super) enum Ran {
     Done,
     Sleep(Millis),
     Blocked(Arc<Waiter>),
-    Walks(KeysWalk),
-    Migrates(Migration),
+    /// It is not at its end.
+    GoesOn(Pause),
     /// It runs on the script's thread, or no longer does; nothing was done.
     Elsewhere,
     /// Held back by `CLIENT PAUSE`; nothing was done.
@@ -73,11 +73,8 @@ fn run_plain(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Ra
         ctx.reply.out().cut_to(mark);
         fail(ctx, &error);
     }
-    if let Some(walk) = ctx.walk.take() {
-        return Ran::Walks(walk);
-    }
-    if let Some(migration) = ctx.migration.take() {
-        return Ran::Migrates(migration);
+    if let Some(pause) = ctx.pause.take() {
+        return Ran::GoesOn(pause);
     }
     serve_waiting(ctx);
     Ran::Done
@@ -147,13 +144,8 @@ fn run_gated(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
             Some(waiter) => return Ran::Blocked(waiter),
             None => Ran::Done,
         },
-        Ok(Outcome::Walk) => match ctx.walk.take() {
-            Some(walk) => return Ran::Walks(walk),
-            None => Ran::Done,
-        },
-        // Muted or not, its reply comes later.
-        Ok(Outcome::Migrate) => match ctx.migration.take() {
-            Some(migration) => return Ran::Migrates(migration),
+        Ok(Outcome::Later) => match ctx.pause.take() {
+            Some(pause) => return Ran::GoesOn(pause),
             None => Ran::Done,
         },
         Ok(Outcome::Close) => Ran::Close,
@@ -339,7 +331,8 @@ fn queue(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Comman
 pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
     let started = metering::begin(ctx, command, argv);
     let result = execute(ctx, command, argv);
-    if ctx.walk.is_none() {
+    // What a walk takes is known at its end.
+    if !matches!(ctx.pause, Some(Pause::Walking(_))) {
         let elapsed = started.map(|started| started.elapsed());
         metering::end(ctx, command, argv, elapsed, &result);
     }

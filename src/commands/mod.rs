@@ -124,10 +124,8 @@ pub struct Ctx<'c> {
     waiter: Option<Arc<Waiter>>,
     /// What the commands of this turn have taken, quick ones not counted.
     spent: Duration,
-    /// A `KEYS` that is not at its end yet.
-    walk: Option<KeysWalk>,
-    /// A `MIGRATE` that is on its way.
-    migration: Option<Migration>,
+    /// Where a command stands that is not at its end ([`Outcome::Later`]).
+    pause: Option<Pause>,
     /// The Lua VM and its scripts, on the script's thread.
     room: Option<&'c Room>,
     /// A script has the store for long already: only what does without it is executed.
@@ -173,10 +171,9 @@ pub enum Outcome {
     /// It wrote nothing and waits for one of its keys to change, until `deadline`; then it is run again. See
     /// [`crate::waiting`].
     Block { deadline: Option<Millis>, nil: Nil },
-    /// It goes on when others have had a turn (`KEYS`), and replies at its end.
-    Walk,
-    /// It goes on when another server has answered (`MIGRATE`), and replies at its end.
-    Migrate,
+    /// It goes on when others have had a turn (`KEYS`) or another server has answered (`MIGRATE`), and replies at its
+    /// end.
+    Later,
     /// Close when the reply is written.
     Close,
 }
@@ -410,8 +407,7 @@ impl Core {
             client,
             waiter: None,
             spent: Duration::ZERO,
-            walk: None,
-            migration: None,
+            pause: None,
             room,
             busy: context.busy,
             is_plain: false,
@@ -486,13 +482,9 @@ impl Core {
                     consumed += len;
                     self.pause = Some(Pause::Blocked(waiter));
                 }
-                dispatch::Ran::Walks(walk) => {
+                dispatch::Ran::GoesOn(pause) => {
                     consumed += len;
-                    self.pause = Some(Pause::Walking(walk));
-                }
-                dispatch::Ran::Migrates(migration) => {
-                    consumed += len;
-                    self.pause = Some(Pause::Migrating(migration));
+                    self.pause = Some(pause);
                 }
                 dispatch::Ran::Elsewhere => {
                     is_elsewhere = true;

@@ -281,30 +281,25 @@ impl KeySpec {
 
 /// Where the keys of MIGRATE begin that are no argument of its own.
 fn behind_keys(argv: Argv<'_>) -> Option<usize> {
-    const OPTIONS: &[(&str, usize)] = &[("COPY", 1), ("REPLACE", 1), ("AUTH", 2), ("AUTH2", 3)];
-    let mut at = 6;
-    loop {
-        let arg = argv.get(at)?;
-        if arg.eq_ignore_ascii_case(b"KEYS") {
-            return Some(at + 1);
-        }
-        let option = OPTIONS.iter().find(|(name, _)| arg.eq_ignore_ascii_case(name.as_bytes()));
-        at += option?.1;
-    }
+    behind(argv, "KEYS", 6, &[("COPY", 1), ("REPLACE", 1), ("AUTH", 2), ("AUTH2", 3)])
 }
 
 /// Where the keys of XREAD and XREADGROUP begin. Differs: Redis looks for the word, though a group or a
 /// consumer may be called so too; but whose shards are locked must be the keys that the command then uses.
 fn behind_streams(argv: Argv<'_>) -> Option<usize> {
-    const OPTIONS: &[(&str, usize)] = &[("NOACK", 1), ("BLOCK", 2), ("COUNT", 2), ("GROUP", 3)];
-    let mut at = 1;
+    behind(argv, "STREAMS", 1, &[("NOACK", 1), ("BLOCK", 2), ("COUNT", 2), ("GROUP", 3)])
+}
+
+/// Behind a word that options may stand before, each with as many arguments as it takes, itself included.
+fn behind(argv: Argv<'_>, word: &str, from: usize, options: &[(&str, usize)]) -> Option<usize> {
+    let mut at = from;
     loop {
         let arg = argv.get(at)?;
-        if arg.eq_ignore_ascii_case(b"STREAMS") {
+        let is = |word: &str| arg.eq_ignore_ascii_case(word.as_bytes());
+        if is(word) {
             return Some(at + 1);
         }
-        let option = OPTIONS.iter().find(|(name, _)| arg.eq_ignore_ascii_case(name.as_bytes()));
-        at += option?.1;
+        at += options.iter().find(|(name, _)| is(name))?.1;
     }
 }
 

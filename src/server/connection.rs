@@ -33,7 +33,7 @@ const READ_MAX: usize = 4 << 20;
 /// A request of so many bytes is large: its buffer may become the value that it brings.
 const LARGE: usize = 1 << 20;
 /// Bytes of an incomplete request that are read in a round, at most: then the worker's others have theirs.
-const READ_MOST: usize = 1 << 20;
+const CARRIED_MOST: usize = 1 << 20;
 
 /// Room that each of a worker's output buffers keeps for the next round.
 const KEPT: usize = 64 * 1024;
@@ -308,7 +308,7 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
     /// Reads behind what it carries.
     fn read_more(&mut self) -> Result<Received, End> {
         self.make_room();
-        let room = (self.carry.capacity() - self.carry.len()).min(READ_MOST);
+        let room = (self.carry.capacity() - self.carry.len()).min(CARRIED_MOST);
         let read = match self.stream.try_read_more(&mut self.carry, room) {
             Ok(0) => return Err(End::Closed),
             Ok(read) => read,
@@ -326,8 +326,8 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
 
     /// Sees to it that more can be read behind what it carries: at most as much again as has come, so that a claim of
     /// gigabytes costs nothing. Once a good deal has come the claim is believed, for a buffer that is made in one piece
-    /// is address space, and memory only as far as it is filled, while moving one of 64 MB holds up the worker's others
-    /// for twenty milliseconds.
+    /// is address space, and memory only as far as it is filled, while each move of a large one holds up the worker's
+    /// others (`benches/stalls.rs`).
     fn make_room(&mut self) {
         let is_believed = self.lacking > 0 && self.carry.len() >= LARGE;
         if !is_believed || self.carry.try_reserve_exact(self.lacking).is_err() {
@@ -365,7 +365,9 @@ impl<S: Transport, P: Protocol> Connection<S, P> {
 
     fn execute_carry(&mut self, moment: &mut Moment<'_>, out: &mut Out) {
         let input = std::mem::take(&mut self.carry);
-        let (progress, mut input) = if input.len() >= LARGE {
+        // A buffer that grew by moves may be much larger than what it holds: no value keeps that.
+        let is_tight = input.capacity() - input.len() <= input.len() / 16;
+        let (progress, mut input) = if input.len() >= LARGE && is_tight {
             let input = Bytes::from(input);
             let lent = store::lend(input.clone());
             let progress = self.feed(moment, &input, out);

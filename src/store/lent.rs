@@ -1,5 +1,5 @@
-//! Large values that are kept where they were received. Copying one of 100 MB holds up a worker for tens of milliseconds;
-//! but the buffer that it came in has nothing else in it, and becomes the value instead.
+//! Large values that are kept where they were received: copying one of 100 MB would hold up a worker's other connections
+//! (`benches/stalls.rs`), and the buffer that it came in has nothing else in it.
 //!
 //! A command sees nothing of this: it puts a slice of its arguments into the store, as always.
 

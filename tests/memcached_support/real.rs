@@ -1,7 +1,8 @@
 //! A real memcached to compare with.
 
+use crate::support::ports::free_port;
 use std::ffi::OsStr;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -29,10 +30,7 @@ impl Real {
 
     /// The same with variables in its environment.
     pub fn start_with(options: &[&str], environment: &[(&str, &OsStr)]) -> Option<Real> {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|socket| socket.local_addr())
-            .expect("a free port")
-            .port();
+        let port = free_port();
         let process = Command::new("memcached")
             .args(["-u", "nobody", "-l", "127.0.0.1", "-U", "0", "-t", "1"])
             .args(options)

@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test uses its part")]
 
+pub mod ports;
 pub mod process;
 pub mod real_redis;
 pub mod transcript;

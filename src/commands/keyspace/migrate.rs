@@ -6,7 +6,7 @@
 use super::dump::Parcel;
 use super::{Args, CommandError, CommandResult, Ctx, Done, lookup};
 use crate::clients::Client;
-use crate::commands::Outcome;
+use crate::commands::{Outcome, Pause};
 use crate::config::Param;
 use crate::resp::Argv;
 use crate::store::{Db, Event};
@@ -320,6 +320,6 @@ pub(super) fn migrate(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
         migration.abandon(&mut ctx.db);
         return Err(error);
     }
-    ctx.migration = Some(migration);
-    Ok(Outcome::Migrate)
+    ctx.pause = Some(Pause::Migrating(migration));
+    Ok(Outcome::Later)
 }

@@ -1,7 +1,7 @@
 //! Finding keys: KEYS, SCAN, RANDOMKEY.
 
 use super::{Args, CommandResult, Ctx, Done};
-use crate::commands::{Outcome, scan};
+use crate::commands::{Outcome, Pause, scan};
 use crate::glob;
 use crate::resp::{Argv, OwnedArgv, Reply};
 use crate::wire::Out;
@@ -16,8 +16,8 @@ pub(super) fn keys(ctx: &mut Ctx<'_>, args: &mut Args<'_>) -> CommandResult {
     let mut walk = KeysWalk::new(args.bytes()?, args.argv());
     while !walk.step(ctx) {
         if !ctx.state.executing {
-            ctx.walk = Some(walk);
-            return Ok(Outcome::Walk);
+            ctx.pause = Some(Pause::Walking(walk));
+            return Ok(Outcome::Later);
         }
     }
     Ok(Done)
