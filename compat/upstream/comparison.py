@@ -6,13 +6,20 @@ asked of magpie.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
+import time
 from collections import Counter
 from pathlib import Path
 
 from servers import Server
+
+
+# Seconds that a runner may take to exit once its outcomes are written.
+GRACE = 30
 
 
 class Run:
@@ -33,6 +40,7 @@ class Run:
                 env=os.environ | environment | {"COMPAT_RESULTS": str(self._results)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
 
     def again(self, tests: set[str]) -> Run:
@@ -45,6 +53,17 @@ class Run:
         return Run(self.server, command, cwd, environment | {"COMPAT_ONLY": str(only)}, directory)
 
     def finish(self) -> None:
+        """Waits for the end. A test that fails may leave a process behind for which the runner would wait for ever
+        (RQ's test_reap_workers): when all outcomes are written that is ended, and the output says so."""
+        while self._process.poll() is None and not self._results.exists():
+            time.sleep(0.1)
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            with self._log.open("a") as log:
+                log.write("\nThe runner did not exit for what its tests had left running; all of it was ended.\n")
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         assert self._results.exists(), f"the upstream test runner broke down:\n{self.output()}"
         self._outcomes = json.loads(self._results.read_text())

@@ -34,6 +34,12 @@ def pytest_runtest_logreport(report) -> None:
         outcomes[report.nodeid] = "failed" if report.failed else report.outcome
 
 
-def pytest_sessionfinish() -> None:
-    with open(os.environ["COMPAT_RESULTS"], "w") as file:
+def pytest_sessionfinish(session) -> None:
+    # xdist's workers hand theirs to the one that has all.
+    if hasattr(session.config, "workerinput"):
+        return
+    results = os.environ["COMPAT_RESULTS"]
+    with open(f"{results}.part", "w") as file:
         json.dump(outcomes, file)
+    # Who finds the file finds all of it.
+    os.replace(f"{results}.part", results)
