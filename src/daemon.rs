@@ -6,7 +6,7 @@ use crate::clock::{Clock, Millis};
 use crate::config::{ClientClass, Config, Param};
 use crate::notifications::Notifications;
 use crate::observe::commands::CommandTotals;
-use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowLog, Totals};
+use crate::observe::{Counter, Counters, ErrorKinds, LatencyMonitor, Rates, SlowLog, Totals, process};
 use crate::pubsub::PubSub;
 use crate::store::{Event, Interest, Observer, PolicyKind, Store, StoreOptions};
 use crate::tracking::Tracking;
@@ -56,6 +56,8 @@ pub struct Daemon {
     pub rates: Rates,
     /// Resident memory of the empty daemon, in bytes: what is there before any data.
     pub startup_resident: usize,
+    /// What of it is no page of the program file.
+    startup_anonymous: usize,
     /// Time every command, quick ones too: somebody wants to see what takes microseconds. Follows from
     /// the configuration; dispatch looks at this alone.
     pub times_all: AtomicBool,
@@ -130,7 +132,8 @@ impl Daemon {
             latency: LatencyMonitor::default(),
             errors: ErrorKinds::default(),
             rates: Rates::default(),
-            startup_resident: crate::observe::process::resident(),
+            startup_resident: process::resident(),
+            startup_anonymous: process::anonymous(),
             times_all: AtomicBool::new(false),
             expires_actively: AtomicBool::new(true),
             config,
@@ -249,13 +252,16 @@ impl Daemon {
     }
 
     /// The limit is a promise about the process: what it holds beyond the empty daemon, its data and its
-    /// connections is fragmentation, and counts as used. Connections never cost data.
+    /// connections is fragmentation, and counts as used. Connections never cost data, nor does the code that runs.
     fn measure_excess(&self) {
         /// A connection's task, socket state and entry in the table of clients.
         const CONNECTION: usize = 6 * 1024;
-        let accounted = self.startup_resident + self.store.used() + self.clients.len() * CONNECTION;
-        let resident = crate::observe::process::resident();
-        self.store.set_excess(resident.saturating_sub(accounted + self.clients.buffered()));
+        /// What a thread that runs commands takes: its stack and its share of the allocator.
+        const THREAD: usize = 128 * 1024;
+        let idle = self.startup_anonymous + self.counters.len() * THREAD;
+        let clients = self.clients.len() * CONNECTION + self.clients.buffered();
+        let accounted = idle + self.store.used() + clients;
+        self.store.set_excess(process::anonymous().saturating_sub(accounted));
     }
 
     /// `CONFIG RESETSTAT`; the store's events are the caller's to reset, who may hold its locks.

@@ -10,6 +10,15 @@ pub fn resident() -> usize {
     kilobytes("/proc/self/status", "VmRSS:") * 1024
 }
 
+/// The part of `resident` that the process has filled itself, in bytes: without pages of its program file, which
+/// come with use and which the kernel may drop. Before Linux 4.5: all.
+pub fn anonymous() -> usize {
+    match kilobytes("/proc/self/status", "RssAnon:") * 1024 {
+        0 => resident(),
+        bytes => bytes,
+    }
+}
+
 /// The machine's memory in bytes.
 pub fn total_memory() -> usize {
     kilobytes("/proc/meminfo", "MemTotal:") * 1024
@@ -65,6 +74,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn the_kernel_tells_of_us() {
         assert!(super::resident() > 100_000);
+        assert!((100_000..=super::resident()).contains(&super::anonymous()));
         assert!(super::total_memory() > super::resident());
         assert!(super::system_name().starts_with("Linux "));
         assert!(super::cpu().user >= 0.0);

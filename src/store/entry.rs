@@ -334,17 +334,27 @@ impl<'d> Entry<'d> {
         (Payload::Heap(item), Fields { heap: true, heap_key, packed: false, ..fields })
     }
 
+    /// The queue for a record that takes so many bytes, those on the heap included: that of the old one. A new
+    /// one is the policy's to place, which also says with how many hits it begins.
+    fn admit(&mut self, fields: &mut Fields, bytes: usize) -> Queue {
+        match self.found {
+            Some(found) => self.shard.log.queue_of(found.handle),
+            None => {
+                let (queue, hits) = self.shard.admit(self.hash, bytes);
+                fields.hits = hits;
+                queue
+            }
+        }
+    }
+
     /// Writes a record in the place of the old one, if any.
-    fn store(&mut self, fields: Fields, payload: Payload<'_>) -> Result<(), StoreError> {
+    fn store(&mut self, mut fields: Fields, payload: Payload<'_>) -> Result<(), StoreError> {
         let shared = self.shared();
         let (len, heap) = match &payload {
             Payload::Inline(value) => (fields.record_len(self.key, value), 0),
             Payload::Heap(item) => (fields.record_len(self.key, &[0; 4]), item.charged()),
         };
-        let queue = match self.found {
-            Some(found) => self.shard.log.queue_of(found.handle),
-            None => self.shard.admit(self.hash, len + heap),
-        };
+        let queue = self.admit(&mut fields, len + heap);
         let room = self.shard.make_room(queue, len, heap, self.now, shared);
         // Refused or not: whatever was moved or evicted meanwhile, what was found before is void.
         if room != Ok(Room::There) && self.found.is_some() {

@@ -232,9 +232,10 @@ impl Shard {
 
     // --- writing ---------------------------------------------------------------------------
 
-    /// The queue for an item that is new here.
-    pub(super) fn admit(&mut self, hash: u32, bytes: usize) -> Queue {
-        self.s3fifo.admit(hash.into(), bytes as u64)
+    /// The queue for an item that is new here, and the hits that it begins with.
+    pub(super) fn admit(&mut self, hash: u32, bytes: usize) -> (Queue, u8) {
+        let bytes = bytes as u64;
+        (self.s3fifo.admit(hash.into(), bytes), self.s3fifo.credit(bytes))
     }
 
     /// Adds an item that is known to be absent. Room has been made with `make_room`.

@@ -100,15 +100,12 @@ impl<'d> Entry<'d> {
             Some(found) => Fields::of(self.shard.log.record(found.handle)),
             None => self.new_fields(),
         };
-        let (payload, fields) = self.payload_of(collection.into_object(), fields);
+        let (payload, mut fields) = self.payload_of(collection.into_object(), fields);
         let bytes = match &payload {
             Payload::Inline(value) => fields.record_len(self.key, value),
             Payload::Heap(item) => item.charged(),
         };
-        let queue = match self.found {
-            Some(found) => self.shard.log.queue_of(found.handle),
-            None => self.shard.admit(self.hash, bytes),
-        };
+        let queue = self.admit(&mut fields, bytes);
         self.write(&fields, payload, queue);
     }
 }

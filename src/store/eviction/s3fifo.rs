@@ -13,22 +13,26 @@
 //!   *ARC: a self-tuning, low overhead replacement cache*, FAST 2003);
 //! * a guard against thrashing, since a FIFO of items that all come back just too late (a loop
 //!   larger than the cache) keeps none of them: most are then refused entry to the main log, as
-//!   bimodal insertion does (Qureshi et al., ISCA 2007).
+//!   bimodal insertion does (Qureshi et al., ISCA 2007);
+//! * hits for each byte are what counts, as in GreedyDual-Size-Frequency (Cherkasova, HP Labs 1998):
+//!   an item much lighter than the mean has a hit to its credit, a much heavier one needs more of them.
+//!   Where all items weigh about the same this changes nothing.
 //!
 //! This module decides and holds no items. One [`S3Fifo`] serves one shard, and the shard drives it:
 //!
 //! ```text
 //! hit:     item.access = on_hit(item.access)
 //! insert:  log = policy.admit(hash, bytes)
+//!          access = policy.credit(bytes)
 //!          while over the limit {
 //!              tail = policy.which_tail(small_bytes, main_bytes)
 //!              item = tail item of that log
-//!              match policy.from_tail(tail, item.access, main_bytes) {
+//!              match policy.from_tail(tail, item.access, item.bytes, main_bytes) {
 //!                  Evict             => { remove it; policy.on_evict(tail, item.hash, items) }
 //!                  Move(log, access) => append it to log with that access field
 //!              }
 //!          }
-//!          append the new item to log with access 0
+//!          append the new item to log with that access field
 //! ```
 //!
 //! Tail items that are deleted, expired or overwritten are dropped without asking.
@@ -56,6 +60,11 @@ const THRASH_SURVIVOR: i8 = 2;
 /// While thrashing, one ghost hit in this many still enters the main log.
 const THRASH_ADMIT: u8 = 8;
 
+/// How many times lighter than the mean an item is that begins with a hit to its credit, and how many
+/// times heavier one that needs a hit more than others, and once more that heavy: two more.
+const LIGHT: u64 = 4;
+const HEAVY: u64 = 4;
+
 /// What to do with the item at the tail of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -81,6 +90,8 @@ pub struct S3Fifo {
     limit: u64,
     /// Bytes the small log should hold.
     target: u64,
+    /// Bytes of an item on average, when one was evicted last; 0 before.
+    mean: u64,
     ghosts: Ghosts,
     /// Above zero when items evicted from the main log come back more often than half as often as
     /// its tail items prove used.
@@ -92,7 +103,8 @@ pub struct S3Fifo {
 impl S3Fifo {
     /// The policy of a shard that may hold `limit` bytes.
     pub fn new(limit: u64) -> Self {
-        Self { limit, target: percent(limit, SHARE_START), ghosts: Ghosts::default(), thrash: 0, refused: 0 }
+        let (target, ghosts) = (percent(limit, SHARE_START), Ghosts::default());
+        Self { limit, target, mean: 0, ghosts, thrash: 0, refused: 0 }
     }
 
     /// Changes the limit; the small log keeps its share of it.
@@ -156,6 +168,19 @@ impl S3Fifo {
         if self.refused == 0 { Queue::Main } else { Queue::Small }
     }
 
+    /// The access field of an item of `bytes` bytes that is new in a log.
+    #[inline]
+    pub fn credit(&self, bytes: u64) -> u8 {
+        u8::from(bytes <= self.mean / LIGHT)
+    }
+
+    /// The hits that an item of `bytes` bytes has to have more than others.
+    #[inline]
+    fn handicap(&self, bytes: u64) -> u8 {
+        let heavy = self.mean.saturating_mul(HEAVY);
+        if heavy == 0 || bytes < heavy { 0 } else { 1 + u8::from(bytes >= heavy.saturating_mul(HEAVY)) }
+    }
+
     /// The log whose tail has to give next, with these bytes in the two logs.
     ///
     /// Never names an empty log unless both are.
@@ -164,29 +189,31 @@ impl S3Fifo {
         if small_bytes > self.target || main_bytes == 0 { Queue::Small } else { Queue::Main }
     }
 
-    /// What becomes of the item at the tail of `log` with this access field, while the main log
-    /// holds `main_bytes`.
+    /// What becomes of the item of `bytes` bytes at the tail of `log` with this access field, while the
+    /// main log holds `main_bytes`.
     ///
     /// An item of the small log goes to the main log if it was hit twice. If it was hit once it
     /// goes there only while there is room, and else has another round in the small log. An item
-    /// of the main log has as many more rounds as it was hit, at most three.
+    /// of the main log has as many more rounds as it was hit, at most three. The hits that a heavy
+    /// item has to have more than others are taken off first.
     ///
     /// The frequency falls with every move within a log, so a tail gives an item after at most
-    /// four rounds: eviction always ends.
+    /// five rounds: eviction always ends.
     #[inline]
-    pub fn from_tail(&mut self, log: Queue, access: u8, main_bytes: u64) -> Verdict {
-        let frequency = access & FREQUENCY;
+    pub fn from_tail(&mut self, log: Queue, access: u8, bytes: u64, main_bytes: u64) -> Verdict {
+        let frequency = (access & FREQUENCY).saturating_sub(self.handicap(bytes));
+        let rest = access & !FREQUENCY;
         if frequency == 0 {
             return Verdict::Evict;
         }
         match log {
             Queue::Small if frequency > 1 || self.main_has_room(main_bytes) => {
-                Verdict::Move(Queue::Main, access & !FREQUENCY)
+                Verdict::Move(Queue::Main, rest | self.credit(bytes))
             }
-            Queue::Small => Verdict::Move(Queue::Small, access & !FREQUENCY),
+            Queue::Small => Verdict::Move(Queue::Small, rest),
             Queue::Main => {
                 self.thrash = (self.thrash - THRASH_SURVIVOR).max(-THRASH_BOUND);
-                Verdict::Move(Queue::Main, access - 1)
+                Verdict::Move(Queue::Main, rest | (frequency - 1))
             }
         }
     }
@@ -195,6 +222,7 @@ impl S3Fifo {
     /// left in the shard.
     #[inline]
     pub fn on_evict(&mut self, log: Queue, hash: u64, items: usize) {
+        self.mean = self.limit / items.max(1) as u64;
         self.ghosts.fit(items);
         self.ghosts.remember(log, hash);
     }
@@ -361,7 +389,7 @@ mod tests {
             while self.bytes[0] + self.bytes[1] + size > self.limit {
                 self.evict();
             }
-            self.append(log, key, size, 0);
+            self.append(log, key, size, self.policy.credit(size));
             false
         }
 
@@ -375,7 +403,7 @@ mod tests {
             let tail = self.policy.which_tail(self.bytes[0], self.bytes[1]);
             let key = self.logs[tail as usize].pop_front().expect("the named log has a tail");
             let (size, access) = self.items[&key];
-            let verdict = self.policy.from_tail(tail, access, self.bytes[1]);
+            let verdict = self.policy.from_tail(tail, access, size, self.bytes[1]);
             self.bytes[tail as usize] -= size;
             match verdict {
                 Verdict::Move(log, access) => self.append(log, key, size, access),
@@ -406,12 +434,31 @@ mod tests {
         let mut policy = S3Fifo::new(1000);
         let (room, full) = (0, 900);
         for log in [Queue::Small, Queue::Main] {
-            assert_eq!(policy.from_tail(log, 0x40, full), Verdict::Evict);
+            assert_eq!(policy.from_tail(log, 0x40, 10, full), Verdict::Evict);
         }
-        assert_eq!(policy.from_tail(Queue::Small, 0x41, room), Verdict::Move(Queue::Main, 0x40));
-        assert_eq!(policy.from_tail(Queue::Small, 0x41, full), Verdict::Move(Queue::Small, 0x40));
-        assert_eq!(policy.from_tail(Queue::Small, 0x42, full), Verdict::Move(Queue::Main, 0x40));
-        assert_eq!(policy.from_tail(Queue::Main, 0x43, full), Verdict::Move(Queue::Main, 0x42));
+        assert_eq!(policy.from_tail(Queue::Small, 0x41, 10, room), Verdict::Move(Queue::Main, 0x40));
+        assert_eq!(policy.from_tail(Queue::Small, 0x41, 10, full), Verdict::Move(Queue::Small, 0x40));
+        assert_eq!(policy.from_tail(Queue::Small, 0x42, 10, full), Verdict::Move(Queue::Main, 0x40));
+        assert_eq!(policy.from_tail(Queue::Main, 0x43, 10, full), Verdict::Move(Queue::Main, 0x42));
+    }
+
+    #[test]
+    fn hits_weigh_by_the_byte() {
+        let mut policy = S3Fifo::new(100_000);
+        assert_eq!(policy.credit(1), 0, "nothing is light before the mean is known");
+        assert_eq!(policy.from_tail(Queue::Main, 1, u64::MAX, 0), Verdict::Move(Queue::Main, 0));
+        policy.on_evict(Queue::Small, hash(1), 1000);
+        for (bytes, credit) in [(1, 1), (25, 1), (26, 0), (100, 0), (10_000, 0)] {
+            assert_eq!(policy.credit(bytes), credit, "{bytes}");
+        }
+        for (bytes, needed) in [(1, 1), (399, 1), (400, 2), (1599, 2), (1600, 3), (u64::MAX, 3)] {
+            for log in [Queue::Small, Queue::Main] {
+                assert_eq!(policy.from_tail(log, 0x40 | (needed - 1), bytes, 0), Verdict::Evict, "{bytes}");
+                assert_ne!(policy.from_tail(log, 0x40 | needed, bytes, 0), Verdict::Evict, "{bytes}");
+            }
+        }
+        assert_eq!(policy.from_tail(Queue::Small, 0x41, 25, 0), Verdict::Move(Queue::Main, 0x41));
+        assert_eq!(policy.from_tail(Queue::Main, 0x43, 400, 0), Verdict::Move(Queue::Main, 0x41));
     }
 
     #[test]
@@ -433,7 +480,7 @@ mod tests {
         assert_eq!(policy.small_target(), 100);
         assert_eq!(policy.admit(hash(1), 10), Queue::Main);
         assert_eq!(policy.small_target(), 110);
-        policy.from_tail(Queue::Main, 1, 0);
+        policy.from_tail(Queue::Main, 1, 10, 0);
         assert_eq!(policy.admit(hash(2), 20), Queue::Main);
         assert_eq!(policy.small_target(), 90);
         assert_eq!(policy.admit(hash(1), 10), Queue::Small, "a ghost counts once");
@@ -475,7 +522,7 @@ mod tests {
         };
         assert_eq!(admitted(&mut policy), 10);
         for _ in 0..100 {
-            policy.from_tail(Queue::Main, 3, 0);
+            policy.from_tail(Queue::Main, 3, 10, 0);
         }
         assert_eq!(policy.thrash, -THRASH_BOUND);
         assert!(admitted(&mut policy) >= 32);
@@ -490,7 +537,7 @@ mod tests {
                 policy.on_evict(log, hash(n), 50);
                 policy.admit(hash(n), u64::MAX);
                 policy.admit(hash(n / 2), u64::MAX);
-                policy.from_tail(log, u8::MAX, u64::MAX);
+                policy.from_tail(log, u8::MAX, u64::MAX, u64::MAX);
                 policy.which_tail(u64::MAX, u64::MAX);
                 policy.set_limit(if n % 2 == 0 { u64::MAX } else { limit });
                 assert!(policy.target <= policy.limit);
@@ -574,6 +621,28 @@ mod tests {
         let rounds = 200;
         let hits: usize = (0..rounds).map(|_| shard.hits(0..1100)).sum();
         assert!(hits > rounds * 500, "{hits}");
+    }
+
+    #[test]
+    fn light_items_stay_longer_than_heavy_ones() {
+        // All are asked for as often; a hit on a light one costs a fiftieth of the bytes.
+        let (mut shard, mut hits, mut asked) = (Shard::new(200_000), [0, 0], [0, 0]);
+        for n in 0..100_000 {
+            let key = hash(n) % 1800;
+            let heavy = key >= 1500;
+            hits[usize::from(heavy)] += usize::from(shard.get(key, if heavy { 5000 } else { 100 }));
+            asked[usize::from(heavy)] += 1;
+        }
+        let [light, heavy] = [0, 1].map(|i| hits[i] * 100 / asked[i]);
+        assert!(light > heavy + heavy / 2, "{light} % and {heavy} % hits");
+    }
+
+    #[test]
+    fn an_item_heavier_than_all_others_is_there_once_stored() {
+        let mut shard = Shard::new(100_000);
+        assert_eq!(shard.hits(0..200_000), 0);
+        shard.get(1 << 40, 50_000);
+        assert!(shard.get(1 << 40, 50_000));
     }
 
     #[test]

@@ -96,7 +96,10 @@ impl Shard {
         };
         let hash = self.hash_of(handle, shared);
         let position = self.place_of(handle, hash);
-        match self.s3fifo.from_tail(queue, self.log.record(handle).header.hits(), main as u64) {
+        let record = self.log.record(handle);
+        let heap = record.heap_index().map_or(0, |index| self.heap.get(index).charged());
+        let (hits, bytes) = (record.header.hits(), record.header.len() + heap);
+        match self.s3fifo.from_tail(queue, hits, bytes as u64, main as u64) {
             Verdict::Evict => {
                 self.evict(Found { position, handle }, hash);
                 let items = self.tables.iter().map(Table::len).sum();
@@ -104,11 +107,8 @@ impl Shard {
             }
             Verdict::Move(to, hits) => {
                 self.stats.promoted += 1;
-                if let Some(index) = self.log.record(handle).heap_index() {
-                    let bytes = self.heap.get(index).charged();
-                    self.heap_bytes[queue as usize] -= bytes;
-                    self.heap_bytes[to as usize] += bytes;
-                }
+                self.heap_bytes[queue as usize] -= heap;
+                self.heap_bytes[to as usize] += heap;
                 self.log.record_mut(handle).set_hits(hits);
                 let new = self.log.move_to(handle, to);
                 self.table_mut(hash).replace(position, new.0);
