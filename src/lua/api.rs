@@ -1,4 +1,4 @@
-//! The table `redis`, but for what reaches the host (`call`, `pcall`, `acl_check_cmd`; see `Vm::run`).
+//! The table `redis`, but for what reaches the host (see [`super::call`]).
 
 use super::error::raise_reply;
 use crate::REDIS_VERSION;

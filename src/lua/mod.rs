@@ -10,6 +10,7 @@
 mod answer;
 mod api;
 mod bit;
+mod call;
 mod cjson;
 mod cmsgpack;
 mod error;
@@ -28,13 +29,13 @@ pub use library::{Flags, INVALID_NAME, Registered, is_valid_name};
 pub use mlua::{Error as VmError, Function};
 pub use sandbox::Mode;
 
-use crate::resp::{Argv, OwnedArgv, Reply};
+use crate::resp::{Argv, Reply};
 use answer::Answer;
-use error::{Raised, out_of_memory, raise_reply};
+use error::{Raised, raise_reply};
 use library::Registry;
 use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Thread, Value, VmState};
 use sandbox::Sandbox;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// Who executes what scripts call.
@@ -61,6 +62,21 @@ pub struct Vm {
     interrupt: Interrupt,
     /// Bytes of heap, and of any text built outside it.
     limit: usize,
+}
+
+/// Bytes of text that may become Lua values without a look at the heap's limit: with one, mlua makes each value in a
+/// protected call, which costs a small script more than all else. The next value that Lua itself makes meets the limit.
+const FREELY: usize = 64 << 10;
+
+/// Makes values of `bytes` bytes of text.
+fn freely<T>(lua: &Lua, bytes: usize, make: impl FnOnce() -> mlua::Result<T>) -> mlua::Result<T> {
+    if bytes > FREELY {
+        return make();
+    }
+    let limit = lua.set_memory_limit(0)?;
+    let made = make();
+    lua.set_memory_limit(limit)?;
+    made
 }
 
 /// Stack of a thread on which scripts run: conversions recurse as deep as tables are nested.
@@ -93,8 +109,10 @@ impl Vm {
         let resp3 = Rc::new(Cell::new(false));
         let chosen = resp3.clone();
         let set_resp = lua.create_function(move |lua, args| set_resp(lua, &args, &chosen))?;
-        sandbox.eval_api.raw_set("setresp", &set_resp)?;
-        sandbox.function_api.raw_set("setresp", set_resp)?;
+        for api in [&sandbox.eval_api, &sandbox.function_api] {
+            call::add(&lua, api, limit, &resp3)?;
+            api.raw_set("setresp", &set_resp)?;
+        }
         lua.set_memory_limit(limit)?;
         let main = lua.current_thread();
         let vm = Vm { lua, main, sandbox, handler, registry, resp3, interrupt, limit };
@@ -152,39 +170,7 @@ impl Vm {
     /// The error reply: code first, then where it happened.
     pub fn run(&self, run: &Run<'_>, host: &mut dyn Host) -> Result<Value, Vec<u8>> {
         self.resp3.set(false);
-        let (host, used) = (RefCell::new(host), RefCell::new(Vec::new()));
-        let call = |args: &MultiValue| {
-            let argv = self.command(args)?;
-            let mut reply = used.borrow_mut();
-            reply.clear();
-            host.borrow_mut().call(argv.as_argv(), self.resp3.get(), &mut reply);
-            Ok::<_, mlua::Error>(reply)
-        };
-        let ended = self.lua.scope(|scope| {
-            let api = match run.mode {
-                Mode::Function => &self.sandbox.function_api,
-                _ => &self.sandbox.eval_api,
-            };
-            let raising = scope.create_function(|lua, args| {
-                let reply = call(&args)?;
-                match reply.strip_prefix(b"-") {
-                    Some(error) => Err(mlua::Error::external(Raised::Reply {
-                        text: error.strip_suffix(b"\r\n").unwrap_or(error).to_vec(),
-                        counted: true,
-                    })),
-                    None => reply::to_lua(lua, &reply),
-                }
-            })?;
-            let returning = scope.create_function(|lua, args| reply::to_lua(lua, &call(&args)?))?;
-            let may_call = scope.create_function(|_, args| {
-                let allowed = host.borrow_mut().may_call(self.command(&args)?.as_argv());
-                allowed.ok_or_else(|| raise_reply("ERR Invalid command passed to redis.acl_check_cmd()"))
-            })?;
-            api.raw_set("call", raising)?;
-            api.raw_set("pcall", returning)?;
-            api.raw_set("acl_check_cmd", may_call)?;
-            self.enter(run)
-        });
+        let ended = call::with(host, || self.enter(run));
         self.settle();
         match ended {
             Ok((true, value)) => Ok(value),
@@ -202,10 +188,14 @@ impl Vm {
     /// Calls Lua; `true` and the first value it returned, or `false` and what it raised.
     fn enter(&self, run: &Run<'_>) -> mlua::Result<(bool, Value)> {
         self.sandbox.enter(run.mode)?;
-        let (keys, args) = (self.strings(run.keys)?, self.strings(run.args)?);
+        let bytes = run.keys.iter().chain(run.args.iter()).map(|arg| arg.len() + 16).sum();
+        let (keys, args) =
+            freely(&self.lua, bytes, || Ok((self.strings(run.keys)?, self.strings(run.args)?)))?;
         if run.mode == Mode::Eval {
-            self.sandbox.eval.raw_set("KEYS", keys)?;
-            self.sandbox.eval.raw_set("ARGV", args)?;
+            freely(&self.lua, 0, || {
+                self.sandbox.eval.raw_set("KEYS", keys)?;
+                self.sandbox.eval.raw_set("ARGV", args)
+            })?;
             return self.sandbox.guard.xpcall.call((run.function, &self.handler));
         }
         let bound: Function = self.sandbox.guard.bind.call((run.function, keys, args))?;
@@ -218,32 +208,6 @@ impl Vm {
             table.raw_set(at + 1, self.lua.create_string(arg)?)?;
         }
         Ok(table)
-    }
-
-    /// The arguments of `redis.call`.
-    fn command(&self, args: &MultiValue) -> mlua::Result<OwnedArgv> {
-        if args.is_empty() {
-            return Err(raise_reply("ERR Please specify at least one argument for this redis lib call"));
-        }
-        let mut argv = OwnedArgv::default();
-        let mut room = self.limit.min(u32::MAX as usize);
-        for arg in args.iter() {
-            let mut push = |bytes: &[u8]| {
-                room = room.checked_sub(bytes.len()).ok_or_else(out_of_memory)?;
-                argv.push(bytes);
-                Ok::<_, mlua::Error>(())
-            };
-            match arg {
-                Value::String(text) => push(&text.as_bytes())?,
-                Value::Integer(number) => push(itoa::Buffer::new().format(*number).as_bytes())?,
-                Value::Number(number) => push(crate::double::text(*number).as_bytes())?,
-                _ => {
-                    let text = "ERR Lua redis lib command arguments must be strings or integers";
-                    return Err(raise_reply(text));
-                }
-            }
-        }
-        Ok(argv)
     }
 
     /// Writes what a script returned.

@@ -10,6 +10,7 @@
 use super::error::{Raised, arg_error, raise, raise_plain};
 use super::{api, bit, cjson, cmsgpack, packing, random};
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
+use std::cell::Cell;
 
 /// What `guard.lua` is called on the stack.
 pub(super) const GUARD: &str = "=guard";
@@ -19,11 +20,12 @@ pub(super) const READ_ONLY: &str = "Attempt to modify a readonly table";
 pub(super) struct Sandbox {
     /// The metatable of the global table.
     meta: Table,
+    mode: Cell<Mode>,
     /// Of `EVAL`: `KEYS` and `ARGV` are set here.
     pub eval: Table,
     function: Table,
     load: Table,
-    /// The `redis` tables of the first two: `call` and its kin are set here for each run.
+    /// The `redis` tables of the first two.
     pub eval_api: Table,
     pub function_api: Table,
     pub guard: Guard,
@@ -126,19 +128,22 @@ impl Sandbox {
         globals.set_metatable(Some(meta.clone()))?;
         seal_strings(lua, &front, &common)?;
         lua.set_globals(globals)?;
-        Ok(Sandbox { meta, eval, function, load, eval_api, function_api, guard })
+        Ok(Sandbox { meta, mode: Cell::new(Mode::Eval), eval, function, load, eval_api, function_api, guard })
     }
 
     /// Chooses the contents of the global table.
     pub(super) fn enter(&self, mode: Mode) -> Result<()> {
-        self.meta.raw_set(
-            "__index",
-            match mode {
-                Mode::Eval => &self.eval,
-                Mode::Function => &self.function,
-                Mode::Load => &self.load,
-            },
-        )
+        if self.mode.get() == mode {
+            return Ok(());
+        }
+        let contents = match mode {
+            Mode::Eval => &self.eval,
+            Mode::Function => &self.function,
+            Mode::Load => &self.load,
+        };
+        self.meta.raw_set("__index", contents)?;
+        self.mode.set(mode);
+        Ok(())
     }
 }
 

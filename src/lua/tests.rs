@@ -1,6 +1,7 @@
 //! The VM with a host that echoes: `call` answers with the RESP that its first argument holds.
 
 use super::*;
+use crate::resp::OwnedArgv;
 use crate::wire::Out;
 use std::time::{Duration, Instant};
 
