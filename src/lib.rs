@@ -72,9 +72,9 @@
 //! The main thread accepts and hands a connection to the worker that has the fewest; there it stays. A worker
 //! is a thread with a single-threaded tokio runtime, which tells it whose socket is ready. It serves these
 //! connections together, in rounds: all read, all look ahead, all execute, all write (`server::round`). It runs
-//! their commands itself, with no message to another thread (but for scripts, which have a thread of their own: see
-//! [`turns`], and for what `MIGRATE` sends to another server), and ten times a second it looks after its share of the shards: what has expired, and log segments
-//! worth compacting.
+//! their commands itself, with no message to another thread (but for scripts that are not known to be short, which have
+//! a thread of their own: see [`turns`], and for what `MIGRATE` sends to another server), and ten times a second it looks
+//! after its share of the shards: what has expired, and log segments worth compacting.
 //!
 //! # One read: RESP `GET k`
 //!

@@ -1,7 +1,8 @@
 //! Turns: how a script gets the store for itself without anybody waiting for a lock.
 //!
 //! A script is atomic and may run for long, and meanwhile the workers must be able to answer `BUSY` and to take
-//! `SCRIPT KILL`. So it runs on a thread of its own, and no worker may stand at a shard's lock while it does.
+//! `SCRIPT KILL`. So it runs on a thread of its own, and no worker may stand at a shard's lock while it does. A script
+//! that is known to be short runs on the worker instead: the way to the thread and back costs more than most scripts.
 //!
 //! Whoever is about to use the store on a worker's thread (a connection with requests to execute, housekeeping) enters a
 //! turn: one store into a cache line of the worker's own, a fence, one look at a flag that is hardly ever written. The
@@ -16,6 +17,10 @@
 //! worker     request EVAL -> hands session and input over, leaves its turn, spins shortly, serves others
 //! script     flag up, waits for turns to end, executes the session's scripts, flag down, wakes who parks
 //! worker     takes session and replies back, goes on behind the last script
+//! ```
+//!
+//! ```text
+//! worker     a short one -> leaves its turn, takes the VM, flag up, waits shortly for turns to end, executes it, flag down
 //! ```
 
 use crate::clients::Client;
@@ -98,10 +103,9 @@ impl Turns {
         }
     }
 
-    /// Waits until no worker is in a turn. One caller at a time: the script's thread.
+    /// Waits until no worker is in a turn. One caller at a time: who has the VM.
     pub fn close(&self) -> Alone<'_> {
-        self.closed.store(true, Ordering::Relaxed);
-        fence(Ordering::SeqCst);
+        let alone = self.shut();
         for turn in &self.workers {
             let mut looks = 0;
             while turn.0.load(Ordering::Acquire) {
@@ -110,6 +114,25 @@ impl Turns {
                 looks += 1;
             }
         }
+        alone
+    }
+
+    /// [`Turns::close`] for a worker, which has left its own turn. `None`: somebody's turn takes its time; nothing is
+    /// closed.
+    pub fn try_close(&self) -> Option<Alone<'_>> {
+        let alone = self.shut();
+        let is_over = |turn: &Turn| {
+            (0..LOOKS).any(|_| {
+                pause();
+                !turn.0.load(Ordering::Acquire)
+            })
+        };
+        self.workers.iter().all(|turn| !turn.0.load(Ordering::Acquire) || is_over(turn)).then_some(alone)
+    }
+
+    fn shut(&self) -> Alone<'_> {
+        self.closed.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
         Alone(self)
     }
 }

@@ -104,7 +104,8 @@ fn run_gated(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
         return Ran::Paused(until);
     }
     if let Ok(command) = found {
-        if needs_vm(ctx, command) != ctx.room.is_some() {
+        let (is_script, room) = (needs_vm(ctx, command), ctx.room);
+        if is_script != room.is_some() || room.is_some_and(|room| !room.takes(command, argv)) {
             return Ran::Elsewhere;
         }
         if ctx.busy.is_some() && uses_store(ctx, command) {
@@ -149,6 +150,7 @@ fn run_gated(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
             None => Ran::Done,
         },
         Ok(Outcome::Close) => Ran::Close,
+        Ok(Outcome::Elsewhere) => return Ran::Elsewhere,
         Err(error) => {
             ctx.reply.out().cut_to(mark);
             fail(ctx, &error);
@@ -331,8 +333,8 @@ fn queue(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> Comman
 pub(super) fn call(ctx: &mut Ctx<'_>, command: &'static Command, argv: Argv<'_>) -> CommandResult {
     let started = metering::begin(ctx, command, argv);
     let result = execute(ctx, command, argv);
-    // What a walk takes is known at its end.
-    if !matches!(ctx.pause, Some(Pause::Walking(_))) {
+    // What a walk takes is known at its end; what goes elsewhere is called again there.
+    if !matches!(ctx.pause, Some(Pause::Walking(_))) && !matches!(result, Ok(Outcome::Elsewhere)) {
         let elapsed = started.map(|started| started.elapsed());
         metering::end(ctx, command, argv, elapsed, &result);
     }

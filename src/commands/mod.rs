@@ -126,7 +126,7 @@ pub struct Ctx<'c> {
     spent: Duration,
     /// Where a command stands that is not at its end ([`Outcome::Later`]).
     pause: Option<Pause>,
-    /// The Lua VM and its scripts, on the script's thread.
+    /// The Lua VM and its scripts, for whoever has them: the script's thread, or a worker with a short script.
     room: Option<&'c Room>,
     /// A script has the store for long already: only what does without it is executed.
     busy: Option<Kind>,
@@ -174,6 +174,8 @@ pub enum Outcome {
     /// It goes on when others have had a turn (`KEYS`) or another server has answered (`MIGRATE`), and replies at its
     /// end.
     Later,
+    /// It changed and wrote nothing, and has to be run on the script's thread.
+    Elsewhere,
     /// Close when the reply is written.
     Close,
 }
@@ -272,8 +274,11 @@ impl Session {
         let Whereabouts::Here(core) = &mut self.place else {
             return Progress { consumed: 0, next: Next::Close };
         };
-        let fed = core.feed(context, &self.client, None, input, out);
-        if fed.is_elsewhere { self.go(context, input, fed.progress.consumed, out) } else { fed.progress }
+        let mut fed = core.feed(context, &self.client, None, input, out);
+        if fed.is_elsewhere && core.visit(context, &self.client, input, &mut fed, out) {
+            return self.go(context, input, fed.progress.consumed, out);
+        }
+        fed.progress
     }
 
     /// Decodes the first requests that `input` holds and says where they will look.
@@ -384,7 +389,32 @@ impl Core {
         }
     }
 
-    /// Executes requests, on a worker (`room` is `None`) or on the script's thread, for as long as they belong there.
+    /// Executes the scripts that come next on the worker, if they are short and the VM is to be had. `true`: they
+    /// have to go to the script's thread.
+    #[cold]
+    #[inline(never)]
+    fn visit(
+        &mut self,
+        context: Context<'_>,
+        client: &Arc<Client>,
+        input: &[u8],
+        fed: &mut Fed,
+        out: &mut Out,
+    ) -> bool {
+        let daemon = context.daemon;
+        daemon.turns.leave(client.worker);
+        let Some(visit) = daemon.scripts.visit(&daemon.turns) else { return true };
+        let consumed = fed.progress.consumed;
+        let there = self.feed(context, client, Some(&visit.room), &input[consumed..], out);
+        if there.is_elsewhere && there.progress.consumed == 0 {
+            return true;
+        }
+        visit.room.leave(daemon);
+        fed.progress = Progress { consumed: consumed + there.progress.consumed, next: there.progress.next };
+        false
+    }
+
+    /// Executes requests, on a worker (`room` is `None`) or where the scripts are, for as long as they belong there.
     fn feed(
         &mut self,
         context: Context<'_>,

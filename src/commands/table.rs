@@ -335,7 +335,7 @@ pub struct CommandSpec {
     pub guard: Option<Param>,
     /// Which arguments are secrets, kept from MONITOR and SLOWLOG; by position, the name being 0.
     pub hides: fn(Argv<'_>, usize) -> bool,
-    /// Runs on the script's thread, which has the Lua VM.
+    /// Runs where the Lua VM is: on the script's thread, or on a worker that has it for a moment.
     pub needs_vm: bool,
     pub since: &'static str,
     pub group: &'static str,

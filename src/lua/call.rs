@@ -4,11 +4,10 @@
 //! every run, and lives no longer: it stands in a thread-local variable while the script runs.
 
 use super::error::{Raised, out_of_memory, raise_reply};
-use super::{Host, freely, reply};
+use super::{Host, Shared, freely, reply, shared};
 use crate::resp::OwnedArgv;
 use mlua::{Error, Lua, MultiValue, Result, Table, Value};
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 #[allow(unsafe_code, reason = "it is the library's, in what its macro writes here")]
 mod current {
@@ -24,13 +23,13 @@ pub(super) fn with<T>(host: &mut dyn Host, script: impl FnOnce() -> T) -> T {
 }
 
 /// Adds the functions. `limit`: bytes of a call's arguments; `resp3`: what the running script wants replies in.
-pub(super) fn add(lua: &Lua, redis: &Table, limit: usize, resp3: &Rc<Cell<bool>>) -> Result<()> {
-    let calls = Rc::new(Calls { limit, resp3: resp3.clone(), reply: RefCell::default() });
+pub(super) fn add(lua: &Lua, redis: &Table, limit: usize, resp3: &Shared<Cell<bool>>) -> Result<()> {
+    let calls = shared(Calls { limit, resp3: resp3.clone(), reply: RefCell::default() });
     let raising = calls.clone();
     redis.raw_set(
         "call",
         lua.create_function(move |lua, args| {
-            raising.call(&args, |reply| match reply.strip_prefix(b"-") {
+            raising.lock().call(&args, |reply| match reply.strip_prefix(b"-") {
                 Some(error) => Err(Error::external(Raised::Reply {
                     text: error.strip_suffix(b"\r\n").unwrap_or(error).to_vec(),
                     counted: true,
@@ -41,7 +40,7 @@ pub(super) fn add(lua: &Lua, redis: &Table, limit: usize, resp3: &Rc<Cell<bool>>
     )?;
     redis.raw_set(
         "pcall",
-        lua.create_function(move |lua, args| calls.call(&args, |reply| to_lua(lua, reply)))?,
+        lua.create_function(move |lua, args| calls.lock().call(&args, |reply| to_lua(lua, reply)))?,
     )?;
     let may_call = lua.create_function(move |_, args| {
         let argv = command(&args, limit)?;
@@ -53,7 +52,7 @@ pub(super) fn add(lua: &Lua, redis: &Table, limit: usize, resp3: &Rc<Cell<bool>>
 
 struct Calls {
     limit: usize,
-    resp3: Rc<Cell<bool>>,
+    resp3: Shared<Cell<bool>>,
     /// The last reply; its memory is used again.
     reply: RefCell<Vec<u8>>,
 }
@@ -63,7 +62,7 @@ impl Calls {
         let argv = command(args, self.limit)?;
         let mut reply = self.reply.borrow_mut();
         reply.clear();
-        HOST.with(|host| host.call(argv.as_argv(), self.resp3.get(), &mut reply));
+        HOST.with(|host| host.call(argv.as_argv(), self.resp3.lock().get(), &mut reply));
         let value = read(&reply);
         if reply.capacity() > REPLY_KEPT {
             *reply = Vec::new();

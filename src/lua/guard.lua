@@ -4,7 +4,7 @@
 local shown, hidden = ...
 local pcall, xpcall, resume, rawget, next = pcall, xpcall, coroutine.resume, rawget, next
 local loadstring, collectgarbage, type = loadstring, collectgarbage, type
-local byte, concat = string.byte, table.concat
+local byte, concat, unpack, ipairs = string.byte, table.concat, unpack, ipairs
 local guard = {}
 
 -- Of an error reply pcall gives the text alone, as Redis does.
@@ -81,13 +81,26 @@ function guard.bind(f, keys, args)
   return function() return f(keys, args) end
 end
 
--- table.insert and its kin reach a protected table's own, empty part: nothing stays there.
-function guard.scrub()
+-- table.insert and its kin reach a protected table's own, empty part: nothing stays there. Asked after every script, so
+-- it is one expression over all of these tables, which are known by now: scrubber() is called when the sandbox is built.
+function guard.scrubber()
+  local fronts, names = {}, {}
   for front in next, hidden do
-    local k = next(front)
-    while k ~= nil do
-      front[k] = nil
-      k = next(front)
+    fronts[#fronts + 1] = front
+    names[#names + 1] = 't' .. #fronts
+  end
+  names = concat(names, ', ')
+  local all_empty = loadstring(
+    'local next, ' .. names .. ' = ... return function() return ' ..
+    'not (next(' .. names:gsub(', ', ') or next(') .. ')) end')(next, unpack(fronts))
+  return function()
+    if all_empty() then return end
+    for _, front in ipairs(fronts) do
+      local k = next(front)
+      while k ~= nil do
+        front[k] = nil
+        k = next(front)
+      end
     end
   end
 end

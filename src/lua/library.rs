@@ -1,9 +1,9 @@
 //! Function libraries: what `redis.register_function` collects while a library's code runs.
 
+use super::Shared;
 use super::error::raise_reply;
 use mlua::{Function, Lua, MultiValue, Result, Table, Value};
 use std::cell::RefCell;
-use std::rc::Rc;
 
 /// What a script or a function says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub struct Registered {
     pub callback: Function,
 }
 
-pub(super) type Registry = Rc<RefCell<Vec<Registered>>>;
+pub(super) type Registry = Shared<RefCell<Vec<Registered>>>;
 
 /// May a library or a function have this name?
 pub fn is_valid_name(name: &[u8]) -> bool {
@@ -74,6 +74,7 @@ pub(super) fn register(lua: &Lua, registry: Registry) -> Result<Function> {
             (2, Some(name), Some(callback)) => positional_arguments(name, callback)?,
             _ => return Err(refuse("wrong number of arguments to redis.register_function")),
         };
+        let registry = registry.lock();
         let mut registry = registry.borrow_mut();
         if !is_valid_name(function.name.as_bytes()) {
             return Err(refuse(INVALID_NAME));

@@ -27,16 +27,17 @@ mod tests;
 pub use api::sha1_hex;
 pub use library::{Flags, INVALID_NAME, Registered, is_valid_name};
 pub use mlua::{Error as VmError, Function};
-pub use sandbox::Mode;
+pub use sandbox::{Mode, may_soil};
 
 use crate::resp::{Argv, Reply};
 use answer::Answer;
 use error::{Raised, raise_reply};
 use library::Registry;
 use mlua::{HookTriggers, Lua, LuaOptions, MultiValue, StdLib, Table, Thread, Value, VmState};
+use parking_lot::ReentrantMutex;
 use sandbox::Sandbox;
 use std::cell::Cell;
-use std::rc::Rc;
+use std::sync::Arc;
 
 /// Who executes what scripts call.
 pub trait Host {
@@ -48,9 +49,16 @@ pub trait Host {
 }
 
 /// Says, from within a running script, why it has to end.
-pub type Interrupt = Rc<dyn Fn() -> Option<&'static str>>;
+pub type Interrupt = Arc<dyn Fn() -> Option<&'static str> + Send + Sync>;
 
-/// The VM. Not `Send`: it lives and dies on one thread.
+/// What functions of a VM share. Whoever has the VM is alone with it, as mlua cannot know.
+type Shared<T> = Arc<ReentrantMutex<T>>;
+
+fn shared<T>(value: T) -> Shared<T> {
+    Arc::new(ReentrantMutex::new(value))
+}
+
+/// The VM. One thread at a time has it.
 pub struct Vm {
     lua: Lua,
     main: Thread,
@@ -58,7 +66,7 @@ pub struct Vm {
     handler: Function,
     registry: Registry,
     /// What the running script chose with `redis.setresp`.
-    resp3: Rc<Cell<bool>>,
+    resp3: Shared<Cell<bool>>,
     interrupt: Interrupt,
     /// Bytes of heap, and of any text built outside it.
     limit: usize,
@@ -103,12 +111,12 @@ impl Vm {
     pub fn new(limit: usize, interrupt: Interrupt) -> mlua::Result<Vm> {
         let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
         let lua = Lua::new_with(libraries, LuaOptions::new().catch_rust_panics(false))?;
-        let registry = Registry::default();
+        let registry: Registry = shared(Default::default());
         let sandbox = Sandbox::new(&lua, limit, library::register(&lua, registry.clone())?)?;
         let handler = lua.create_function(handle)?;
-        let resp3 = Rc::new(Cell::new(false));
+        let resp3 = shared(Cell::new(false));
         let chosen = resp3.clone();
-        let set_resp = lua.create_function(move |lua, args| set_resp(lua, &args, &chosen))?;
+        let set_resp = lua.create_function(move |lua, args| set_resp(lua, &args, &chosen.lock()))?;
         for api in [&sandbox.eval_api, &sandbox.function_api] {
             call::add(&lua, api, limit, &resp3)?;
             api.raw_set("setresp", &set_resp)?;
@@ -169,7 +177,7 @@ impl Vm {
     /// # Errors
     /// The error reply: code first, then where it happened.
     pub fn run(&self, run: &Run<'_>, host: &mut dyn Host) -> Result<Value, Vec<u8>> {
-        self.resp3.set(false);
+        self.resp3.lock().set(false);
         let ended = call::with(host, || self.enter(run));
         self.settle();
         match ended {
@@ -192,10 +200,7 @@ impl Vm {
         let (keys, args) =
             freely(&self.lua, bytes, || Ok((self.strings(run.keys)?, self.strings(run.args)?)))?;
         if run.mode == Mode::Eval {
-            freely(&self.lua, 0, || {
-                self.sandbox.eval.raw_set("KEYS", keys)?;
-                self.sandbox.eval.raw_set("ARGV", args)
-            })?;
+            freely(&self.lua, 0, || self.sandbox.set_arguments(keys, args))?;
             return self.sandbox.guard.xpcall.call((run.function, &self.handler));
         }
         let bound: Function = self.sandbox.guard.bind.call((run.function, keys, args))?;
@@ -216,7 +221,7 @@ impl Vm {
     /// The reply would be larger than the heap may be; what is written of it has to be taken back.
     pub fn answer(&self, value: &Value, reply: &mut Reply<'_>) -> Result<(), String> {
         let limit = self.limit.saturating_add(reply.out().len());
-        let written = Answer { reply, resp3: self.resp3.get(), limit }.write(value, 0);
+        let written = Answer { reply, resp3: self.resp3.lock().get(), limit }.write(value, 0);
         written.map_err(|_| "ERR a script's reply must not be larger than lua-memory-limit".to_owned())
     }
 
@@ -225,13 +230,13 @@ impl Vm {
     /// # Errors
     /// `Error registering functions: …`
     pub fn load_library(&self, chunk: &Function) -> Result<Vec<Registered>, String> {
-        self.registry.borrow_mut().clear();
+        self.registry.lock().borrow_mut().clear();
         let ended: mlua::Result<(bool, Value)> = self
             .sandbox
             .enter(Mode::Load)
             .and_then(|()| self.sandbox.guard.xpcall.call((chunk, &self.handler)));
         self.settle();
-        let registered = std::mem::take(&mut *self.registry.borrow_mut());
+        let registered = std::mem::take(&mut *self.registry.lock().borrow_mut());
         let error = match ended {
             Ok((true, _)) => return Ok(registered),
             Ok((false, Value::Table(error))) => error.raw_get::<Value>("err").unwrap_or_default(),
@@ -261,7 +266,8 @@ impl Vm {
         }
     }
 
-    fn tidy(&self) {
+    /// Keeps garbage within bounds.
+    pub fn tidy(&self) {
         if self.used_memory() > self.limit / 2 {
             self.collect();
         }

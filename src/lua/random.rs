@@ -1,9 +1,9 @@
 //! `math.random` by the generator of `drand48`, as in Redis: the same numbers on every machine.
 
 use super::error::{number_arg, raise};
+use super::shared;
 use mlua::{Lua, MultiValue, Result, Table, Value};
 use std::cell::Cell;
-use std::rc::Rc;
 
 const MULTIPLIER: u64 = 0x5_DEEC_E66D;
 const MASK: u64 = (1 << 48) - 1;
@@ -11,12 +11,15 @@ const START: u64 = 0x1234_ABCD_330E;
 
 /// Replaces `math.random` and `math.randomseed`.
 pub(super) fn replace(lua: &Lua, math: &Table) -> Result<()> {
-    let state = Rc::new(Cell::new(START));
+    let state = shared(Cell::new(START));
     let seeded = state.clone();
-    math.raw_set("random", lua.create_function(move |lua, args: MultiValue| random(lua, &args, &state))?)?;
+    math.raw_set(
+        "random",
+        lua.create_function(move |lua, args: MultiValue| random(lua, &args, &state.lock()))?,
+    )?;
     let seed = lua.create_function(move |lua, args: MultiValue| {
         let seed = number_arg(lua, &args, 0, "randomseed")? as i64 as u32;
-        seeded.set(u64::from(seed) << 16 | 0x330E);
+        seeded.lock().set(u64::from(seed) << 16 | 0x330E);
         Ok(())
     })?;
     math.raw_set("randomseed", seed)

@@ -3,6 +3,7 @@
 use super::*;
 use crate::resp::OwnedArgv;
 use crate::wire::Out;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 const LIMIT: usize = 16 << 20;
@@ -20,7 +21,7 @@ impl Host for Echo {
 }
 
 fn vm() -> Vm {
-    Vm::new(LIMIT, Rc::new(|| None)).expect("a VM")
+    Vm::new(LIMIT, Arc::new(|| None)).expect("a VM")
 }
 
 /// What `EVAL` would answer, in RESP2 or RESP3.
@@ -232,16 +233,16 @@ fn a_runaway_script_can_be_ended() {
         "while true do pcall(coroutine.wrap(function() while true do end end)) end",
         "local f f = function() f() end while true do pcall(f) end",
     ] {
-        let ended = Rc::new(Cell::new(false));
+        let ended = Arc::new(AtomicBool::new(false));
         let (started, over) = (Instant::now(), ended.clone());
         let interrupt = move || {
-            let late = started.elapsed() > Duration::from_millis(30) && !over.get();
+            let late = started.elapsed() > Duration::from_millis(30) && !over.load(Ordering::Relaxed);
             late.then_some("ERR Script killed by user with SCRIPT KILL...")
         };
-        let vm = Vm::new(LIMIT, Rc::new(interrupt)).expect("a VM");
+        let vm = Vm::new(LIMIT, Arc::new(interrupt)).expect("a VM");
         let reply = eval_in(&vm, false, source);
         assert!(reply.starts_with("-ERR Script killed by user with SCRIPT KILL..."), "{source}: {reply}");
-        ended.set(true);
+        ended.store(true, Ordering::Relaxed);
         assert_eq!(eval_in(&vm, false, "local n = 0 for i = 1, 300000 do n = n + i end return 1"), ":1\r\n");
     }
 }

@@ -69,6 +69,8 @@ impl Worker {
             .context("cannot start a worker")?;
         std::thread::Builder::new()
             .name(format!("worker-{number}"))
+            // Short scripts run here.
+            .stack_size(crate::lua::STACK)
             .spawn(move || {
                 let state = Rc::new(WorkerState { daemon, number });
                 let tasks = tokio::task::LocalSet::new();

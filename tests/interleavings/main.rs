@@ -108,6 +108,46 @@ fn a_script_is_alone() {
     assert_eq!(world.parts.iter().map(|part| part.load(Ordering::Relaxed)).sum::<usize>(), 20 + added);
 }
 
+/// The same where a worker runs a script by itself: whoever has the VM's lock is alone, or nobody is.
+fn a_worker_with_a_script_is_alone() {
+    struct World {
+        turns: Turns,
+        vm: sync::Mutex<()>,
+        parts: [AtomicUsize; 2],
+    }
+    let add = |part: &AtomicUsize, more: usize| {
+        part.store(part.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+    };
+    let world = LoomArc::new(World {
+        turns: Turns::new(2),
+        vm: sync::Mutex::default(),
+        parts: [AtomicUsize::new(0), AtomicUsize::new(0)],
+    });
+    let other = {
+        let world = world.clone();
+        thread::spawn(move || world.turns.enter(0).map(|_turn| add(&world.parts[0], 1)).is_some())
+    };
+    let visitor = {
+        let world = world.clone();
+        thread::spawn(move || {
+            let entered = world.turns.enter(1).map(|_turn| add(&world.parts[1], 1)).is_some();
+            let _vm = world.vm.lock();
+            let alone = world.turns.try_close();
+            if alone.is_some() {
+                world.parts.iter().for_each(|part| add(part, 10));
+            }
+            usize::from(entered) + if alone.is_some() { 20 } else { 0 }
+        })
+    };
+    let _vm = world.vm.lock();
+    let alone = world.turns.close();
+    world.parts.iter().for_each(|part| add(part, 100));
+    drop((alone, _vm));
+    let added =
+        usize::from(other.join().expect("it does not panic")) + visitor.join().expect("it does not panic");
+    assert_eq!(world.parts.iter().map(|part| part.load(Ordering::Relaxed)).sum::<usize>(), 200 + added);
+}
+
 /// A worker that finds the store taken parks its client, and the client is woken once the store is free, whatever
 /// comes first.
 fn who_parks_is_woken() {
@@ -261,8 +301,9 @@ fn main() {
         model.preemption_bound = Some(3);
         model.check(check);
     };
-    let checks: [(&str, fn(), bool); 6] = [
+    let checks: [(&str, fn(), bool); 7] = [
         ("a_script_is_alone", a_script_is_alone, true),
+        ("a_worker_with_a_script_is_alone", a_worker_with_a_script_is_alone, true),
         ("who_parks_is_woken", who_parks_is_woken, true),
         ("no_mail_is_slept_over", no_mail_is_slept_over, true),
         ("what_is_left_asks_again", what_is_left_asks_again, true),

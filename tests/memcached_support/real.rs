@@ -44,8 +44,10 @@ impl Real {
             );
             return None;
         };
-        let real = Real { process, port };
+        let mut real = Real { process, port };
         for _ in 0..100 {
+            let ended = real.process.try_wait().expect("it is our child");
+            assert!(ended.is_none(), "memcached could not start on {port}: {ended:?}");
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
                 return Some(real);
             }

@@ -79,6 +79,50 @@ fn what_has_written_cannot_be_killed() {
     assert_eq!(ask(&mut other, &["GET", "k"]), "$1\r\nv\r\n");
 }
 
+/// A script that was short runs on the worker that it was sent to, which here is everybody's; when it is long after
+/// all, it begins again where it can be killed, and what has written goes on to its end.
+#[test]
+fn what_used_to_be_short_can_be_killed() {
+    let magpie = Magpie::start(
+        env!("CARGO_BIN_EXE_magpie"),
+        "script-used-to-be-short",
+        &["--busy-reply-threshold", "100", "--threads", "1"],
+    );
+    let mut other = RealClient::to(&magpie.socket());
+    let reads = "local n = 0 for i = 1, tonumber(ARGV[1]) do n = n + redis.call('exists', 'k') end return n";
+    let writes = "redis.call('incr', 'runs') for i = 1, tonumber(ARGV[1]) do end return 'over'";
+    ask(&mut other, &["SET", "k", "v"]);
+    for _ in 0..2 {
+        for _ in 0..3 {
+            assert_eq!(ask(&mut other, &["EVAL", reads, "0", "2"]), ":2\r\n");
+            assert_eq!(ask(&mut other, &["EVAL", writes, "0", "2"]), "$4\r\nover\r\n");
+        }
+        let looping = in_background(&magpie, &["EVAL", reads, "0", "1e15"]);
+        assert_eq!(ask(&mut other, &["GET", "k"]), BUSY);
+        assert_eq!(ask(&mut other, &["SCRIPT", "KILL"]), "+OK\r\n");
+        let error = looping.join().expect("it ends");
+        assert!(error.starts_with("-ERR Script killed by user with SCRIPT KILL..."), "{error}");
+        assert_eq!(ask(&mut other, &["EVAL", writes, "0", "2e7"]), "$4\r\nover\r\n");
+    }
+    assert_eq!(ask(&mut other, &["GET", "runs"]), "$1\r\n8\r\n", "each ran once");
+    assert_eq!(ask(&mut other, &["SCRIPT", "KILL"]), "-NOTBUSY No scripts in execution right now.\r\n");
+}
+
+/// On the thread as on a worker, where scripts come to once they are known.
+#[test]
+fn what_a_script_leaves_in_shared_tables_is_gone() {
+    let magpie = start("script-leavings");
+    let mut client = RealClient::to(&magpie.socket());
+    for leaves in
+        ["table.insert(math, 7) return math[1]", "local t = 'in' return _G['ta'..'ble'][t..'sert'](math, 7)"]
+    {
+        for _ in 0..3 {
+            assert_ne!(ask(&mut client, &["EVAL", leaves, "0"]), "");
+            assert_eq!(ask(&mut client, &["EVAL", "return math[1]", "0"]), "$-1\r\n", "{leaves}");
+        }
+    }
+}
+
 #[test]
 fn a_transaction_with_a_loop_goes_on_behind_it() {
     let magpie = start("script-transactions");

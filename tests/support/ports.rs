@@ -1,10 +1,12 @@
 //! Ports for servers that cannot be told to take any.
 
-use std::net::TcpListener;
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A port that nobody listens on. It is given once in a process, and lies below those that the system gives to
-/// whoever connects (from 32768 on), so that nobody takes it before the server does.
+/// whoever connects (from 32768 on), so that nobody takes it before the server does. That it is free is not found out
+/// by listening: a child that another test starts has that socket too until it executes its program, and the server
+/// would find the port taken.
 pub fn free_port() -> u16 {
     const FROM: u16 = 12_000;
     const MANY: u16 = 20_000;
@@ -14,7 +16,7 @@ pub fn free_port() -> u16 {
     for _ in 0..1000 {
         let offset = start.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed).into()) % u32::from(MANY);
         let port = FROM + offset as u16;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+        if TcpStream::connect(("127.0.0.1", port)).is_err() {
             return port;
         }
     }

@@ -7,6 +7,8 @@ use moka::sync::Cache as Recent;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 pub(super) type Sha = [u8; 40];
 
@@ -18,6 +20,27 @@ pub(super) struct Script {
     pub function: Function,
     /// From the shebang; `None` without one: what it may do is found out as it goes.
     pub flags: Option<Flags>,
+    /// It may leave something in tables that all scripts share.
+    pub soils: bool,
+    pub pace: Arc<Pace>,
+}
+
+/// Whether a script is known to be over soon: such a one runs where it is called, without a way to the script's thread.
+#[derive(Debug, Default)]
+pub(super) struct Pace(AtomicBool);
+
+/// A script that took no longer is short.
+const SHORT: Duration = Duration::from_micros(500);
+
+impl Pace {
+    pub fn is_short(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// It ran for so long the last time.
+    pub fn note(&self, taken: Duration) {
+        self.0.store(taken <= SHORT, Ordering::Relaxed);
+    }
 }
 
 struct Kept {
@@ -30,6 +53,8 @@ pub(super) struct Cache {
     /// Those that are not pinned, for their order. It may forget; who is in `forgotten` goes from `scripts` too.
     recent: Recent<Sha, ()>,
     forgotten: Arc<Mutex<Vec<Sha>>>,
+    /// The one that was used last.
+    last: Sha,
     pinned: usize,
     pub evicted: u64,
 }
@@ -47,7 +72,7 @@ impl Cache {
                 }
             })
             .build();
-        Cache { scripts: HashMap::new(), recent, forgotten, pinned: 0, evicted: 0 }
+        Cache { scripts: HashMap::new(), recent, forgotten, last: [0; 40], pinned: 0, evicted: 0 }
     }
 
     pub fn len(&self) -> usize {
@@ -58,10 +83,17 @@ impl Cache {
         self.scripts.contains_key(sha)
     }
 
+    /// How long a script runs; `None`: it is not here. Does not count as use.
+    pub fn pace(&self, sha: &Sha) -> Option<&Pace> {
+        self.scripts.get(sha).map(|kept| &*kept.script.pace)
+    }
+
     /// A script, marked as used.
     pub fn get(&mut self, sha: &Sha) -> Option<Script> {
         let kept = self.scripts.get(sha)?;
-        if !kept.is_pinned {
+        // The last one is the most recent already.
+        if !kept.is_pinned && self.last != *sha {
+            self.last = *sha;
             self.recent.get(sha);
         }
         Some(kept.script.clone())
@@ -70,6 +102,7 @@ impl Cache {
     /// Adds a script.
     pub fn insert(&mut self, sha: Sha, script: Script) {
         self.scripts.insert(sha, Kept { script, is_pinned: false });
+        self.last = sha;
         self.recent.insert(sha, ());
         self.recent.run_pending_tasks();
         for sha in std::mem::take(&mut *self.forgotten.lock()) {
@@ -121,7 +154,7 @@ mod tests {
     fn the_one_unused_for_longest_goes_and_pinned_ones_stay() {
         let lua = mlua::Lua::new();
         let function = lua.create_function(|_, ()| Ok(())).expect("a function");
-        let script = Script { function, flags: None };
+        let script = Script { function, flags: None, soils: false, pace: Arc::default() };
         let mut cache = Cache::new(3);
         cache.insert(sha(0), script.clone());
         cache.pin(&sha(0));

@@ -113,30 +113,34 @@ impl Drop for Errand {
     }
 }
 
-/// Starts the script's thread, which has the VM.
+/// Makes the VM, and starts the script's thread.
 ///
 /// # Errors
 /// The thread cannot be started.
 pub fn start(daemon: &Arc<Daemon>) -> std::io::Result<()> {
     let (sender, errands) = channel();
-    daemon.scripts.open(sender);
+    match Room::new(daemon) {
+        Ok(room) => daemon.scripts.open(room, sender),
+        Err(error) => {
+            tracing::error!(%error, "there is no memory for the VM of scripts; they are off");
+            return Ok(());
+        }
+    }
     let daemon = daemon.clone();
     let thread = std::thread::Builder::new().name("scripts".to_owned()).stack_size(crate::lua::STACK);
-    thread.spawn(move || match Room::new(&daemon) {
-        Ok(room) => serve(&daemon, &room, &errands),
-        Err(error) => tracing::error!(%error, "there is no memory for the VM of scripts; they are off"),
-    })?;
+    thread.spawn(move || serve(&daemon, &errands))?;
     Ok(())
 }
 
-fn serve(daemon: &Daemon, room: &Room, errands: &Receiver<Errand>) {
+fn serve(daemon: &Daemon, errands: &Receiver<Errand>) {
     let counters = daemon.script_counters();
     while let Some(first) = next(errands) {
+        let Some(room) = daemon.scripts.room() else { return };
         let alone = daemon.turns.close();
         let begun = Instant::now();
         let mut errand = Some(first);
         while let Some(it) = errand.take() {
-            it.run(daemon, counters, room);
+            it.run(daemon, counters, &room);
             if begun.elapsed() < ALONE_FOR {
                 errand = errands.try_recv().ok();
             }

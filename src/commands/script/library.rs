@@ -1,8 +1,9 @@
 //! Function libraries: the shebang that names one, what is loaded, and joining several at once.
 
 use super::cache::Script;
-use crate::lua::{INVALID_NAME, Registered, is_valid_name};
+use crate::lua::{INVALID_NAME, Registered, is_valid_name, may_soil};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 pub(super) struct Library {
     pub name: String,
@@ -98,8 +99,14 @@ impl Libraries {
             return Err(format!("ERR Function {} already exists", rival.name));
         }
         self.remove(&library.name);
+        let soils = may_soil(&library.code);
         for function in &library.functions {
-            let script = Script { function: function.callback.clone(), flags: Some(function.flags) };
+            let script = Script {
+                function: function.callback.clone(),
+                flags: Some(function.flags),
+                soils,
+                pace: Arc::default(),
+            };
             self.functions.insert(function.name.clone(), script);
         }
         self.by_name.insert(library.name.clone(), library);

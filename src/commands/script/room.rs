@@ -1,13 +1,16 @@
-//! What the script's thread has: the VM, compiled scripts, function libraries.
+//! What scripts need: the VM, compiled scripts, function libraries. Who has it is the script's thread, or a worker on a
+//! visit.
 
 use super::cache::{Cache, Script, Sha};
 use super::library::{Libraries, Library, metadata, split_shebang};
+use super::run;
 use crate::commands::CommandError;
+use crate::commands::table::Command;
 use crate::config::Param;
 use crate::daemon::Daemon;
-use crate::lua::{Flags, Function, Vm, VmError, sha1_hex};
-use std::cell::RefCell;
-use std::rc::Rc;
+use crate::lua::{Flags, Function, Vm, VmError, may_soil, sha1_hex};
+use crate::resp::Argv;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,26 +19,36 @@ pub struct Room {
     pub(super) cache: RefCell<Cache>,
     pub(super) libraries: RefCell<Libraries>,
     limit: usize,
+    /// By a worker: only scripts that are known to be short are run.
+    pub(super) is_visited: Cell<bool>,
+    /// A script has run that may have left something behind.
+    pub(super) is_soiled: Cell<bool>,
+    /// The body of the last `EVAL`, and its SHA1.
+    last: RefCell<(Vec<u8>, Option<Sha>)>,
 }
 
 impl Room {
     pub(super) fn new(daemon: &Arc<Daemon>) -> Result<Room, VmError> {
         let limit = daemon.config.size(Param::LuaMemoryLimit);
         let most = u64::try_from(daemon.config.number(Param::ScriptCacheSize)).unwrap_or(0);
-        let asked = daemon.clone();
+        // The daemon owns the room.
+        let asked = Arc::downgrade(daemon);
         let interrupt = move || {
-            if asked.shutdown.is_asked() {
-                asked.scripts.stop();
+            let daemon = asked.upgrade()?;
+            if daemon.shutdown.is_asked() {
+                daemon.scripts.stop();
             }
-            asked.scripts.why_end()
+            daemon.scripts.why_end(daemon.clock.now())
         };
         let (cache, libraries) = (RefCell::new(Cache::new(most)), RefCell::default());
-        Ok(Room { vm: Vm::new(limit, Rc::new(interrupt))?, cache, libraries, limit })
+        let vm = Vm::new(limit, Arc::new(interrupt))?;
+        let (is_visited, is_soiled, last) = (Cell::new(false), Cell::new(false), RefCell::default());
+        Ok(Room { vm, cache, libraries, limit, is_visited, is_soiled, last })
     }
 
     /// Compiles a script, or finds it compiled.
     pub(super) fn script(&self, body: &[u8]) -> Result<(Sha, Script), CommandError> {
-        let sha = sha_of(body);
+        let sha = self.sha_of(body);
         if let Some(script) = self.cache.borrow_mut().get(&sha) {
             return Ok((sha, script));
         }
@@ -43,9 +56,34 @@ impl Room {
         let function = self.compile(source, "user_script").map_err(|error| {
             CommandError::other(format!("ERR Error compiling script (new function): {error}"))
         })?;
-        let script = Script { function, flags };
+        let script = Script { function, flags, soils: may_soil(source), pace: Arc::default() };
         self.cache.borrow_mut().insert(sha, script.clone());
         Ok((sha, script))
+    }
+
+    /// The SHA1 of a script's body; at once of the one that came last, since clients that send bodies send the same
+    /// ones.
+    pub(super) fn sha_of(&self, body: &[u8]) -> Sha {
+        const REMEMBERED: usize = 4096;
+        let mut last = self.last.borrow_mut();
+        if let (known, Some(sha)) = &*last
+            && known == body
+        {
+            return *sha;
+        }
+        let sha = sha_of(body);
+        if body.len() <= REMEMBERED {
+            last.0.clear();
+            last.0.extend_from_slice(body);
+            last.1 = Some(sha);
+        }
+        sha
+    }
+
+    /// Is this the place to run this request's script?
+    #[inline]
+    pub(in crate::commands) fn takes(&self, command: &Command, argv: Argv<'_>) -> bool {
+        !self.is_visited.get() || run::is_short(self, command, argv)
     }
 
     /// Runs a library's code.
@@ -81,6 +119,16 @@ impl Room {
             self.vm.collect();
         }
         self.vm.compile(source, chunk)
+    }
+
+    /// Cleans up behind a worker's client.
+    pub(in crate::commands) fn leave(&self, daemon: &Daemon) {
+        if self.is_soiled.take() {
+            self.vm.clean();
+        } else {
+            self.vm.tidy();
+        }
+        self.publish(daemon);
     }
 
     /// Tells `INFO` how things are.

@@ -4,9 +4,9 @@ mod decode;
 mod encode;
 
 use super::error::{bad_arg, number_arg, string_arg};
+use super::shared;
 use mlua::{Lua, MultiValue, Result, Table, Value};
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 
 /// What the setters set.
 struct Settings {
@@ -35,7 +35,7 @@ enum Invalid {
 }
 
 pub(super) fn table(lua: &Lua, limit: usize) -> Result<Table> {
-    let settings = Rc::new(Settings {
+    let settings = shared(Settings {
         sparse_convert: Cell::new(false),
         sparse_ratio: Cell::new(2),
         sparse_safe: Cell::new(10),
@@ -51,7 +51,7 @@ pub(super) fn table(lua: &Lua, limit: usize) -> Result<Table> {
     let table = lua.create_table()?;
     let add = |name: &'static str, run: fn(&Lua, &MultiValue, &Settings) -> Result<MultiValue>| {
         let settings = settings.clone();
-        let function = lua.create_function(move |lua, args: MultiValue| run(lua, &args, &settings))?;
+        let function = lua.create_function(move |lua, args: MultiValue| run(lua, &args, &settings.lock()))?;
         table.raw_set(name, function)
     };
     add("encode", encode::encode)?;
