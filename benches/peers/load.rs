@@ -25,6 +25,8 @@ pub struct Plan {
     pub value: usize,
     /// Keys a request; each counts as an operation.
     pub multi: usize,
+    /// A script reads.
+    pub script: bool,
     pub seconds: f64,
 }
 
@@ -51,6 +53,7 @@ impl Plan {
             u64::from(self.keys),
             self.value as u64,
             self.multi as u64,
+            u64::from(self.script),
         ];
         let mut words = vec![self.wire.name().to_owned(), self.seconds.to_string()];
         words.extend(numbers.map(|number| number.to_string()));
@@ -60,8 +63,9 @@ impl Plan {
     pub fn of(words: &[String]) -> Result<Plan> {
         let [wire, seconds, numbers @ ..] = words else { bail!("load: too few words") };
         let numbers = numbers.iter().map(|word| word.parse()).collect::<Result<Vec<u64>, _>>()?;
-        let &[port, threads, connections, pipeline, set_percent, keys, value, multi] = &numbers[..] else {
-            bail!("load: eight numbers are wanted");
+        let &[port, threads, connections, pipeline, set_percent, keys, value, multi, script] = &numbers[..]
+        else {
+            bail!("load: nine numbers are wanted");
         };
         Ok(Plan {
             wire: wire_named(wire).context("load: no such protocol")?,
@@ -74,6 +78,7 @@ impl Plan {
             keys: keys.try_into()?,
             value: value as usize,
             multi: multi as usize,
+            script: script != 0,
         })
     }
 }
@@ -220,7 +225,11 @@ pub fn run(plan: &Plan) -> Result<Outcome> {
         let mut hand = Hand {
             plan,
             keys: &keys,
-            get: Template::get(plan.wire, plan.value, plan.multi),
+            get: if plan.script {
+                Template::script(plan.value)
+            } else {
+                Template::get(plan.wire, plan.value, plan.multi)
+            },
             set: Template::set(plan.wire, plan.value, 0),
             random: Random(number as u64 + 1),
             out: Vec::new(),

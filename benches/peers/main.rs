@@ -47,8 +47,8 @@ struct Options {
     /// Which protocols
     #[arg(long, value_delimiter = ',', default_values = ["RESP", "memcached"])]
     wires: Vec<String>,
-    /// Which requests: get1, get16, set1, big1, mget
-    #[arg(long, value_delimiter = ',', default_values = ["get1", "get16", "set1", "big1", "mget"])]
+    /// Which requests: get1, get16, set1, big1, mget, eval1
+    #[arg(long, value_delimiter = ',', default_values = ["get1", "get16", "set1", "big1", "mget", "eval1"])]
     scenarios: Vec<String>,
     /// pinned: one worker, a processor for server and load each; free: two workers anywhere
     #[arg(long, value_delimiter = ',', default_values = ["pinned", "free"])]
@@ -126,7 +126,10 @@ fn speed(
     results: &mut Results,
 ) {
     let able: Vec<&Subject> =
-        subjects.iter().filter(|subject| subject.wires.contains(&wire)).copied().collect();
+        subjects.iter().filter(|subject| scenario.suits(subject, wire)).copied().collect();
+    if able.is_empty() {
+        return;
+    }
     let table = tables::speed_table(wire, placement);
     println!("\n{table}, {}", scenario.title);
     let mut runs = vec![Vec::new(); able.len()];

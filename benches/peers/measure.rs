@@ -17,10 +17,27 @@ pub struct Scenario {
     pub value: usize,
     pub multi: usize,
     pub keys: u32,
+    /// What reads is a script, which only servers of RESP run.
+    pub script: bool,
 }
 
-const PLAIN: Scenario =
-    Scenario { id: "", title: "", pipeline: 1, set_percent: 10, value: 100, multi: 1, keys: 200_000 };
+impl Scenario {
+    /// Can this server be asked?
+    pub fn suits(&self, subject: &Subject, wire: Wire) -> bool {
+        subject.wires.contains(&wire) && !(self.script && (wire != Wire::Resp || subject.name == KERNEL))
+    }
+}
+
+const PLAIN: Scenario = Scenario {
+    id: "",
+    title: "",
+    pipeline: 1,
+    set_percent: 10,
+    value: 100,
+    multi: 1,
+    keys: 200_000,
+    script: false,
+};
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { id: "get1", title: "GET:SET 9:1, pipeline 1", ..PLAIN },
@@ -28,6 +45,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario { id: "set1", title: "SET only, pipeline 1", set_percent: 100, ..PLAIN },
     Scenario { id: "big1", title: "4 KiB values, 9:1, pipeline 1", value: 4096, keys: 20_000, ..PLAIN },
     Scenario { id: "mget", title: "64 keys a request, per key", set_percent: 0, multi: 64, ..PLAIN },
+    Scenario { id: "eval1", title: "EVAL of a GET, pipeline 1", set_percent: 0, script: true, ..PLAIN },
 ];
 
 /// Where server and load run.
@@ -80,7 +98,7 @@ pub fn speed(
     placement: Placement,
     seconds: f64,
 ) -> Result<Run> {
-    let Scenario { pipeline, set_percent, value, multi, keys, .. } = *scenario;
+    let Scenario { pipeline, set_percent, value, multi, keys, script, .. } = *scenario;
     let threads = placement.threads();
     let setting = Setting { threads, processor: placement.processor(0), mb: 8192, value };
     let server = Server::start(subject, setting)?;
@@ -88,8 +106,9 @@ pub fn speed(
     if subject.name != KERNEL {
         fill(port, wire, keys, value, 0).context("filling")?;
     }
+    let connections = 50;
     let plan =
-        Plan { port, wire, threads, connections: 50, pipeline, set_percent, keys, value, multi, seconds };
+        Plan { port, wire, threads, connections, pipeline, set_percent, keys, value, multi, script, seconds };
     let mut load = Command::new(std::env::current_exe()?);
     load.arg("load").args(plan.words()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let (before, busy, start) = (server.used()?, machine_busy()? - children_used()?, Instant::now());

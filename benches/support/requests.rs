@@ -82,6 +82,14 @@ impl Template {
         }
     }
 
+    /// A script that reads, in RESP.
+    pub fn script(value: usize) -> Template {
+        const SCRIPT: &str = "return redis.call('GET', KEYS[1])";
+        let text =
+            format!("*4\r\n$4\r\nEVAL\r\n${}\r\n{SCRIPT}\r\n$1\r\n1\r\n$16\r\n{KEY}\r\n", SCRIPT.len());
+        Template::new(text, 1, Template::get(Wire::Resp, value, 1).reply, b'$')
+    }
+
     /// Appends the request for the keys that `next` draws.
     pub fn write(&self, to: &mut Vec<u8>, mut next: impl FnMut() -> u32) {
         let start = to.len() + self.key_at;
