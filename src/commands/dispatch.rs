@@ -21,7 +21,7 @@ pub(super) enum Ran {
     Blocked(Arc<Waiter>),
     /// It is not at its end.
     GoesOn(Pause),
-    /// It runs on the script's thread, or no longer does; nothing was done.
+    /// It runs where the VM is, or not there; nothing was done.
     Elsewhere,
     /// Held back by `CLIENT PAUSE`; nothing was done.
     Paused(Millis),
@@ -166,7 +166,7 @@ fn run_gated(ctx: &mut Ctx<'_>, argv: Argv<'_>) -> Ran {
     ran
 }
 
-/// Does this request go to the script's thread?
+/// Does this request need the VM?
 #[inline]
 fn needs_vm(ctx: &Ctx<'_>, command: &Command) -> bool {
     let transaction = ctx.state.transaction.as_ref();

@@ -54,6 +54,8 @@ impl<'h, 'c> ScriptHost<'h, 'c> {
         if command.is_write {
             self.has_written = true;
             self.scripts().writes();
+        } else if command.spec.has(Flag::PubSub) {
+            self.scripts().publishes();
         }
         Ok(())
     }

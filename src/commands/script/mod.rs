@@ -1,5 +1,6 @@
-//! Scripts and functions: `EVAL`, `SCRIPT`, `FUNCTION`, `FCALL`. What needs the VM runs on the script's thread (a spec's
-//! `needs_vm`; see [`crate::turns`] for how it gets there and [`crate::lua`] for the VM).
+//! Scripts and functions: `EVAL`, `SCRIPT`, `FUNCTION`, `FCALL`. What needs the VM (a spec's `needs_vm`) runs on the
+//! script's thread, but for scripts that are known to be short: with these a worker visits the [`Room`] that has the VM.
+//! See [`crate::turns`] for how either gets the store for itself, and [`crate::lua`] for the VM.
 
 mod cache;
 mod errand;

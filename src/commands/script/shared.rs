@@ -78,6 +78,8 @@ pub struct Scripts {
     /// 0: go on; else why to end.
     kill: AtomicU8,
     has_written: AtomicBool,
+    /// Running it once more would show.
+    has_acted: AtomicBool,
     /// The client that came last, by its id.
     last: AtomicU64,
     pub figures: Figures,
@@ -142,6 +144,7 @@ impl Scripts {
 
     pub(super) fn begin(&self, running: Running) {
         self.has_written.store(false, Ordering::Relaxed);
+        self.has_acted.store(false, Ordering::Relaxed);
         *self.running.lock() = Some(running);
     }
 
@@ -164,6 +167,12 @@ impl Scripts {
     /// The script is about to write: from now on it cannot be killed.
     pub(super) fn writes(&self) {
         self.has_written.store(true, Ordering::SeqCst);
+        self.has_acted.store(true, Ordering::Relaxed);
+    }
+
+    /// The script tells others something: it cannot begin again.
+    pub(super) fn publishes(&self) {
+        self.has_acted.store(true, Ordering::Relaxed);
     }
 
     /// Why the running script has to end.
@@ -178,12 +187,12 @@ impl Scripts {
     }
 
     /// A script that was thought short and keeps a worker from its clients is run again where it can be killed, unless
-    /// it has written.
+    /// it has written or published.
     ///
-    /// Differs: while one goes on that has written, the other clients of its worker are not told `BUSY` but wait.
+    /// Differs: while one goes on that has, the other clients of its worker are not told `BUSY` but wait.
     fn give_up_if_long(&self, now: Millis) {
         let is_long = |running: &Running| running.on_worker && now.0 > running.since.0 + LONG;
-        if self.running.lock().as_ref().is_some_and(is_long) && !self.has_written.load(Ordering::Relaxed) {
+        if self.running.lock().as_ref().is_some_and(is_long) && !self.has_acted.load(Ordering::Relaxed) {
             let _ = self.kill.compare_exchange(0, GIVE_UP, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
