@@ -67,12 +67,16 @@ impl Budget {
         limit != 0 && bytes > limit / 4 * 3
     }
 
-    /// Would `more` bytes go over the limit? Measured fragmentation counts as used, but can never
-    /// take more than half of the limit away, so that a bad measurement does not empty the store.
+    /// Would `more` bytes go over the limit?
     pub fn is_short_of(&self, more: usize) -> bool {
+        self.limit() != 0 && self.used().saturating_add(more) > self.room()
+    }
+
+    /// What may be charged under the limit. Measured fragmentation counts as used, but can never take more than half
+    /// of the limit away, so that a bad measurement does not empty the store.
+    pub fn room(&self) -> usize {
         let limit = self.limit();
-        let excess = self.excess().min(limit / 2);
-        limit != 0 && self.used().saturating_add(more).saturating_add(excess) > limit
+        limit - self.excess().min(limit / 2)
     }
 }
 

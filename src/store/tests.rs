@@ -415,6 +415,28 @@ fn a_lower_limit_takes_effect_with_maintenance() {
 }
 
 #[test]
+fn a_lower_limit_takes_from_those_who_have_more() {
+    // Shards are emptied in turn, and each must be left its share of what may stay.
+    let store = store(0, 16, PolicyKind::default());
+    put(&store, b"large", &vec![b'x'; 16 << 20], START);
+    for n in 0..100_000u32 {
+        put(&store, &n.to_be_bytes(), &[b'x'; 100], START);
+    }
+    let half = store.used() - (16 << 20);
+    store.set_limit(half);
+    store.maintain(0, 1, START, true);
+    let left = store.count_of(0).items;
+    assert!(store.used() <= half, "{} of {half}", store.used());
+    assert!(left > 99_000, "{left} left, where only the large one has to go");
+    store.set_limit(half / 2);
+    store.maintain(0, 1, START, true);
+    let left: Vec<u64> = (0..16).map(|shard| store.lock(shard).counts[0].items).collect();
+    assert!(store.used() <= half / 2, "{} of {half}", store.used());
+    assert!(left.iter().all(|&items| items > 2000), "{left:?}");
+    store.validate();
+}
+
+#[test]
 fn expired_items_go_without_being_asked_for() {
     let store = store(0, 4, PolicyKind::default());
     for n in 0..50_000u32 {

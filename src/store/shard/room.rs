@@ -243,19 +243,20 @@ impl Shard {
         for number in 0..TABLES {
             self.resize_table(number, shared, |table, touch, hash_of| table.shrink_if_sparse(touch, hash_of));
         }
-        if shared.budget.is_short_of(0) {
-            for _ in 0..EVICT_MOST {
-                if !self.give_way(now, shared) {
-                    break;
-                }
-                self.settle(shared);
-                more = shared.budget.is_short_of(0);
-                if !more {
-                    break;
-                }
+        // No shard gives what is another's to give: when each has its share at most, none is short.
+        let share = shared.budget.room() / shared.shards;
+        let owes = |shard: &Shard| shard.charged > share && shared.budget.is_short_of(0);
+        for _ in 0..EVICT_MOST {
+            if !owes(self) {
+                break;
             }
+            if !self.give_way(now, shared) {
+                self.settle(shared);
+                return false;
+            }
+            self.settle(shared);
         }
         self.settle(shared);
-        more
+        more || owes(self)
     }
 }
