@@ -96,8 +96,8 @@ impl Client {
         let (kind, rest) = line.trim_end().split_at(1);
         match kind {
             "$" => {
-                let len = rest.parse::<i64>().expect("a length");
-                let len = u64::try_from(len + 2).unwrap_or(0);
+                // Of what is not there nothing follows.
+                let len = rest.parse::<u64>().map_or(0, |len| len + 2);
                 std::io::copy(&mut (&mut self.0).take(len), &mut std::io::sink())
                     .expect("the server answers");
             }
