@@ -22,6 +22,11 @@ pub(super) fn with<T>(host: &mut dyn Host, script: impl FnOnce() -> T) -> T {
     HOST.set(host, script)
 }
 
+/// The host, while a script runs.
+fn reach<T>(ask: impl FnOnce(&mut dyn Host) -> T) -> Result<T> {
+    if HOST.is_set() { Ok(HOST.with(|host| ask(host))) } else { Err(raise_reply("ERR no script is running")) }
+}
+
 /// Adds the functions. `limit`: bytes of a call's arguments; `resp3`: what the running script wants replies in.
 pub(super) fn add(lua: &Lua, redis: &Table, limit: usize, resp3: &Shared<Cell<bool>>) -> Result<()> {
     let calls = shared(Calls { limit, resp3: resp3.clone(), reply: RefCell::default() });
@@ -44,7 +49,7 @@ pub(super) fn add(lua: &Lua, redis: &Table, limit: usize, resp3: &Shared<Cell<bo
     )?;
     let may_call = lua.create_function(move |_, args| {
         let argv = command(&args, limit)?;
-        let allowed = HOST.with(|host| host.may_call(argv.as_argv()));
+        let allowed = reach(|host| host.may_call(argv.as_argv()))?;
         allowed.ok_or_else(|| raise_reply("ERR Invalid command passed to redis.acl_check_cmd()"))
     })?;
     redis.raw_set("acl_check_cmd", may_call)
@@ -62,7 +67,7 @@ impl Calls {
         let argv = command(args, self.limit)?;
         let mut reply = self.reply.borrow_mut();
         reply.clear();
-        HOST.with(|host| host.call(argv.as_argv(), self.resp3.lock().get(), &mut reply));
+        reach(|host| host.call(argv.as_argv(), self.resp3.lock().get(), &mut reply))?;
         let value = read(&reply);
         if reply.capacity() > REPLY_KEPT {
             *reply = Vec::new();
