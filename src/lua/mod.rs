@@ -1,7 +1,7 @@
 //! The Lua VM of scripts and functions: plain Lua 5.1 in Redis' sandbox, with Redis' libraries.
 //!
-//! It knows no store and no command: whoever runs a script passes a [`Host`] that executes its calls. One thread owns a
-//! VM. The heap has a limit; beyond it a script gets an error. Text that Rust builds for Lua (`cjson.encode`, a call's
+//! It knows no store and no command: whoever runs a script passes a [`Host`] that executes its calls. One thread at a
+//! time has a VM. The heap has a limit; beyond it a script gets an error. Text that Rust builds for Lua (`cjson.encode`, a call's
 //! arguments, the reply) has the same limit. A hook asks every 100 000 instructions whether to go on.
 //!
 //! What the hook cannot reach is one call into C: `string.find` with a pattern that backtracks without end, or
@@ -72,16 +72,21 @@ pub struct Vm {
     limit: usize,
 }
 
-/// Bytes of text that may become Lua values without a look at the heap's limit: with one, mlua makes each value in a
-/// protected call, which costs a small script more than all else. The next value that Lua itself makes meets the limit.
+/// Bytes of text that may become Lua values with the heap's limit lifted: under one, mlua makes each value in a
+/// protected call, which costs a small script more than all else.
 const FREELY: usize = 64 << 10;
 
-/// Makes values of `bytes` bytes of text.
+/// Makes values of `bytes` bytes of text. Once the heap is full they are made under its limit, so that it is exceeded
+/// by what one such text becomes and no more.
 fn freely<T>(lua: &Lua, bytes: usize, make: impl FnOnce() -> mlua::Result<T>) -> mlua::Result<T> {
     if bytes > FREELY {
         return make();
     }
     let limit = lua.set_memory_limit(0)?;
+    if lua.used_memory() + bytes > limit {
+        lua.set_memory_limit(limit)?;
+        return make();
+    }
     let made = make();
     lua.set_memory_limit(limit)?;
     made
@@ -178,6 +183,8 @@ impl Vm {
     /// The error reply: code first, then where it happened.
     pub fn run(&self, run: &Run<'_>, host: &mut dyn Host) -> Result<Value, Vec<u8>> {
         self.resp3.lock().set(false);
+        // Whatever the last run came to.
+        let _ = self.lua.set_memory_limit(self.limit);
         let ended = call::with(host, || self.enter(run));
         self.settle();
         match ended {

@@ -180,7 +180,12 @@ fn a_memory_bomb_harms_nobody_else() {
     let magpie = start("script-bombs");
     let mut client = RealClient::to(&magpie.socket());
     ask(&mut client, &["SET", "k", &"v".repeat(100_000)]);
+    let varied: String = (0..20_000).map(|n| format!("{n:05}")).collect();
+    ask(&mut client, &["SET", "varied", &varied]);
     for bomb in [
+        // Nothing but replies takes memory here.
+        "local t = {} for i = 1, 5000 do t[i] = 0 end
+         for i = 1, 5000 do t[i] = redis.call('getrange', 'varied', i, i + 60000) end return #t",
         "return string.rep('x', 1e9)",
         "local t = {} while true do t[#t + 1] = redis.call('get', 'k') .. #t end",
         "local s = redis.call('get', 'k') local t = {} for i = 1, 1e4 do t[i] = s end return t",
